@@ -1,0 +1,1 @@
+"""The mail system your tests talk to."""

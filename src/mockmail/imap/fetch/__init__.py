@@ -1,0 +1,1 @@
+"""What FETCH asks for, and how it is rendered."""

@@ -1,0 +1,1 @@
+"""IMAP commands by area."""

@@ -1,0 +1,1 @@
+"""What SEARCH asks for, and how it is decided."""

@@ -1,0 +1,1 @@
+"""The SMTP side: a sans-IO session over the command loop of aiosmtpd."""

@@ -1,0 +1,1 @@
+"""What a test says: queries, assertions, and the sentences of their failures."""
