@@ -1,0 +1,258 @@
+"""The settings: one table, from which keyword arguments, environment variables, ini options and flags are made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from mockmail.errors import ConfigurationError
+from mockmail.profiles import profile_named
+
+__all__ = ["ENV_PREFIX", "SettingField", "Settings", "setting_fields"]
+
+ENV_PREFIX = "MOCKMAIL_"
+_LOCAL_TO_A_SERVER = frozenset({"host", "smtp_port", "pop3_port", "imap_port"})
+
+Parser = Callable[[str], Any]
+
+
+def _boolean(text: str) -> bool:
+    value = text.strip().lower()
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("", "0", "false", "no", "off"):
+        return False
+    raise ValueError("write true or false")
+
+
+def _names(text: str) -> tuple[str, ...] | None:
+    """A list separated by commas or line ends; empty is none given."""
+    return tuple(name for name in (part.strip() for part in re.split(r"[,\n]", text)) if name) or None
+
+
+def _users(text: str) -> dict[str, str] | None:
+    users: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        address, colon, password = line.strip().partition(":")
+        if not colon or not address:
+            raise ValueError("write one address:password a line")
+        users[address] = password
+    return users or None
+
+
+def _port(text: str) -> int | None:
+    return None if text.strip().lower() in ("", "none", "off") else int(text)
+
+
+def _capabilities(text: str) -> dict[str, tuple[str, ...]]:
+    """``smtp=SMTPUTF8 SIZE,imap=IDLE``: protocols separated by commas or lines, names by spaces."""
+    result: dict[str, tuple[str, ...]] = {}
+    for part in _names(text) or ():
+        protocol, equals, names = part.partition("=")
+        if not equals:
+            raise ValueError("write protocol=NAME NAME, such as smtp=SMTPUTF8")
+        result[protocol.strip().lower()] = tuple(names.split())
+    return result
+
+
+_SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def _size(text: str) -> int | None:
+    if text.strip().lower() in ("", "none"):
+        return None
+    match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", text.strip().lower())
+    if match is None:
+        raise ValueError("write a number of bytes, or 64M")
+    return int(match[1]) * _SIZE_UNITS[match[2]]
+
+
+def _count(text: str) -> int | None:
+    return None if text.strip().lower() in ("", "none") else int(text)
+
+
+def _setting(default: Any, help_text: str, parse: Parser, kind: str = "string") -> Any:
+    """A row of the table. ``kind``: how a pytest ini option holds it (``string``, ``bool``, ``linelist``)."""
+    metadata = {"help": help_text, "parse": parse, "kind": kind}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingField:
+    """One row of the table, for those who make flags, variables and ini options of it."""
+
+    name: str
+    help: str
+    kind: str
+    default: Any
+    parse: Parser
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return ENV_PREFIX + self.name.upper()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a server behaves. Frozen; vary one with ``dataclasses.replace``.
+
+    Raises ``ConfigurationError`` for a value that cannot be used.
+    """
+
+    users: Mapping[str, str] | None = _setting(
+        None, "who may log in, as address:password lines; unset: anybody with a password", _users, "linelist"
+    )
+    unknown_recipients: Literal["create", "refuse"] | None = _setting(
+        None, "create an account for an unknown local recipient, or refuse it with 550 5.1.1", lambda text: text or None
+    )
+    domains: tuple[str, ...] | None = _setting(None, "domains delivered here; unset: every domain", _names, "linelist")
+    host: str = _setting("127.0.0.1", "address to bind", str)
+    smtp_port: int | None = _setting(0, "SMTP port; 0: the system chooses, none: not started", _port)
+    pop3_port: int | None = _setting(0, "POP3 port; 0: the system chooses, none: not started", _port)
+    imap_port: int | None = _setting(0, "IMAP port; 0: the system chooses, none: not started", _port)
+    require_auth: bool = _setting(False, "refuse mail from clients that have not logged in", _boolean, "bool")
+    plus_tags: bool = _setting(True, "deliver bob+tag@ to bob@", _boolean, "bool")
+    trace_headers: bool = _setting(True, "put Return-Path and Received on top of stored mail", _boolean, "bool")
+    profile: str = _setting("standard", "how the server behaves and what it advertises: standard, minimal", str)
+    hide: Mapping[str, tuple[str, ...]] = _setting(
+        dict, "capabilities taken away, as protocol=NAME NAME", _capabilities, "linelist"
+    )
+    advertise: Mapping[str, tuple[str, ...]] = _setting(
+        dict, "capability words added to what is advertised, as protocol=NAME NAME", _capabilities, "linelist"
+    )
+    max_message_bytes: int | None = _setting(64 << 20, "largest message taken", _size)
+    max_messages: int | None = _setting(None, "how many messages are kept; the oldest goes first", _count)
+    timeout: float = _setting(5.0, "seconds that a waiting assertion waits", float)
+
+    def __post_init__(self) -> None:
+        _check_users(self)
+        _check_names(self)
+        _check_numbers(self)
+
+    @property
+    def creates_accounts(self) -> bool:
+        """Whether an unknown local recipient gets an account."""
+        if self.unknown_recipients is None:
+            return self.users is None
+        return self.unknown_recipients == "create"
+
+    @property
+    def default_domain(self) -> str:
+        """The domain of names given without one."""
+        return self.domains[0] if self.domains else "localhost"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, ports: bool = False) -> Settings:
+        """Settings from ``MOCKMAIL_*`` variables (default: of this process); host and ports only with ``ports``."""
+        if environ is None:
+            import os
+
+            environ = os.environ
+        texts = {
+            row.name: environ[row.variable]
+            for row in setting_fields()
+            if row.variable in environ and (ports or row.name not in _LOCAL_TO_A_SERVER)
+        }
+        return cls().updated_from_texts(texts, name_of=lambda name: ENV_PREFIX + name.upper())
+
+    def updated_from_texts(
+        self, texts: Mapping[str, str], *, name_of: Callable[[str], str] = lambda name: name
+    ) -> Settings:
+        """These settings with some given as text; ``name_of`` tells the name by which an error calls a setting."""
+        rows = {row.name: row for row in setting_fields()}
+        values: dict[str, Any] = {}
+        for name, text in texts.items():
+            try:
+                values[name] = rows[name].parse(text)
+            except ValueError as error:
+                raise ConfigurationError(f"{name_of(name)} is {text!r}, which cannot be read: {error}.") from None
+        return self.updated(**values)
+
+    def updated(self, **overrides: Any) -> Settings:
+        """These settings with some replaced. ``ConfigurationError`` for a name that is no setting."""
+        known = [item.name for item in fields(self)]
+        for name in overrides:
+            if name not in known:
+                raise ConfigurationError(f"There is no setting {name!r}{_near(name, known)}.")
+        return replace(self, **overrides)
+
+
+def setting_fields() -> list[SettingField]:
+    """The table of settings, in its order."""
+    defaults = Settings()
+    return [
+        SettingField(
+            item.name,
+            item.metadata["help"],
+            item.metadata["kind"],
+            getattr(defaults, item.name),
+            item.metadata["parse"],
+        )
+        for item in fields(Settings)
+    ]
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    known = list(known)
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; the settings are {', '.join(known)}"
+
+
+def _check_users(settings: Settings) -> None:
+    if settings.users is not None:
+        if isinstance(settings.users, str) or not isinstance(settings.users, Mapping):
+            raise ConfigurationError(
+                f"users is {settings.users!r}; write a mapping of addresses to passwords, "
+                'such as users={"bob@example.test": "secret"}.'
+            )
+        for address, password in settings.users.items():
+            if "@" not in address.strip("@"):
+                raise ConfigurationError(f"users has {address!r}; write a full address such as 'bob@example.test'.")
+            if not isinstance(password, str):
+                raise ConfigurationError(f"users has the password {password!r} for {address!r}; write a string.")
+    if settings.unknown_recipients not in (None, "create", "refuse"):
+        raise ConfigurationError(f"unknown_recipients is {settings.unknown_recipients!r}; write 'create' or 'refuse'.")
+
+
+def _check_names(settings: Settings) -> None:
+    profile_named(settings.profile)
+    if settings.domains is not None:
+        if isinstance(settings.domains, str):
+            raise ConfigurationError(
+                f"domains is the string {settings.domains!r}; write a list of names such as [{settings.domains!r}]."
+            )
+        object.__setattr__(settings, "domains", tuple(name.lower().rstrip(".") for name in settings.domains))
+        if not settings.domains:
+            raise ConfigurationError("domains is empty; name at least one domain, or None for every domain.")
+    for name in ("hide", "advertise"):
+        value = getattr(settings, name)
+        for protocol, words in value.items():
+            if protocol not in ("smtp", "lmtp", "pop3", "imap"):
+                raise ConfigurationError(f"{name} names the protocol {protocol!r}; write smtp, lmtp, pop3 or imap.")
+            if isinstance(words, str):
+                raise ConfigurationError(f"{name}[{protocol!r}] is the string {words!r}; write a list: [{words!r}].")
+        object.__setattr__(settings, name, {protocol: tuple(words) for protocol, words in value.items()})
+
+
+def _check_numbers(settings: Settings) -> None:
+    for name in ("smtp_port", "pop3_port", "imap_port"):
+        port = getattr(settings, name)
+        if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535):
+            raise ConfigurationError(
+                f"{name} is {port!r}; write a number from 0 (the system chooses) to 65535, or None (not started)."
+            )
+    if isinstance(settings.timeout, bool) or not isinstance(settings.timeout, int | float) or settings.timeout < 0:
+        raise ConfigurationError(f"timeout is {settings.timeout!r}; write a number of seconds such as 5.0.")
+    for name in ("max_message_bytes", "max_messages"):
+        value = getattr(settings, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ConfigurationError(f"{name} is {value!r}; write a whole number above 0, or None for no limit.")

@@ -1,0 +1,254 @@
+"""What happened, as frozen values. Anything a test may want to assert is one of these.
+
+``at`` is the time by the server's clock. ``account`` is an address, ``session`` the name of a session such as
+``"imap-3"`` (``""`` when a test did it through the library), ``folder`` the name of a mailbox.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+
+from mockmail.core.message import Message
+
+__all__ = [
+    "Accepted",
+    "Actor",
+    "Appended",
+    "Command",
+    "Copied",
+    "Delivered",
+    "Event",
+    "Expunged",
+    "FaultFired",
+    "Fetched",
+    "FlagsChanged",
+    "LoggedIn",
+    "LoginFailed",
+    "Moved",
+    "Rejected",
+    "Searched",
+    "Seeded",
+    "SessionClosed",
+    "SessionOpened",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something to the store: a session of a client, or (with ``session=""``) the test itself."""
+
+    protocol: str = ""
+    session: str = ""
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+    at: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened(Event):
+    """A client connected."""
+
+    protocol: str
+    session: str
+    peer: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed(Event):
+    """A connection ended, in order or not."""
+
+    protocol: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Event):
+    """A client's command, at its completion reply (an IDLE: at its continuation)."""
+
+    protocol: str
+    name: str
+    arguments: str
+    account: str
+    session: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn(Event):
+    """A client logged in."""
+
+    protocol: str
+    session: str
+    account: str
+    username: str
+    mechanism: str
+    """``"PLAIN"``, ``"LOGIN"`` ..., or the command: ``"USER"``, ``"APOP"``; IMAP's LOGIN command is ``"LOGIN"``."""
+    tls: str | None
+    """Version of TLS, or ``None`` in plain text."""
+    password_checked: bool
+    """False where any password would have done."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFailed(Event):
+    """A login was refused."""
+
+    protocol: str
+    session: str
+    username: str
+    mechanism: str
+    tls: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Event):
+    """A message was taken over from a client by SMTP or LMTP, for all its recipients."""
+
+    message: Message
+    protocol: str
+    session: str
+    account: str
+    """Who had logged in; ``""`` for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(Event):
+    """A message was put into mailboxes. One event a message, however many copies."""
+
+    message: Message
+    recipients: tuple[str, ...]
+    """As given in RCPT, before aliases: those it was stored for."""
+    accounts: tuple[str, ...]
+    """The mailboxes reached, each once."""
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected(Event):
+    """A sender, a recipient or a message was refused."""
+
+    protocol: str
+    session: str
+    account: str
+    stage: str
+    """The command refused: ``"MAIL"``, ``"RCPT"``, ``"DATA"``, ``"MESSAGE"`` (the end of the data) ..."""
+    sender: str
+    recipients: tuple[str, ...]
+    code: int
+    reply: str
+    message: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded(Event):
+    """A test put a message into a mailbox."""
+
+    message: Message
+    account: str
+    folder: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Event):
+    """A user agent read a part of a message."""
+
+    protocol: str
+    session: str
+    account: str
+    folder: str
+    uid: int
+    message: Message
+    part: str
+    """``"full"``, ``"header"``, ``"text"``, ``"1.2"`` ..."""
+    peeked: bool
+    """Whether reading left ``\\Seen`` alone on purpose (IMAP's ``.PEEK``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsChanged(Event):
+    """The flags of a message in a mailbox changed."""
+
+    protocol: str
+    session: str
+    account: str
+    folder: str
+    uid: int
+    message: Message
+    added: frozenset[str]
+    removed: frozenset[str]
+    flags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Copied(Event):
+    """A message was copied into another mailbox of the account."""
+
+    protocol: str
+    session: str
+    account: str
+    folder: str
+    uid: int
+    message: Message
+    to_folder: str
+    new_uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Copied):
+    """A message was moved into another mailbox of the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended(Event):
+    """A user agent uploaded a message into a mailbox."""
+
+    protocol: str
+    session: str
+    account: str
+    folder: str
+    uid: int
+    message: Message
+    flags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Expunged(Event):
+    """A message was removed from a mailbox for good."""
+
+    protocol: str
+    session: str
+    account: str
+    folder: str
+    uid: int
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Searched(Event):
+    """A user agent searched a mailbox."""
+
+    protocol: str
+    session: str
+    account: str
+    folder: str
+    criteria: str
+    uids: tuple[int, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultFired(Event):
+    """A scripted fault acted."""
+
+    protocol: str
+    session: str
+    account: str
+    command: str
+    fault: str

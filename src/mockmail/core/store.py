@@ -1,0 +1,277 @@
+"""The only mutator: each method changes state and records what happened. Loop thread only."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mockmail.core.accounts import INBOX, AccountState
+from mockmail.core.events import (
+    Accepted,
+    Actor,
+    Appended,
+    Copied,
+    Delivered,
+    Expunged,
+    Fetched,
+    FlagsChanged,
+    Moved,
+    Seeded,
+)
+from mockmail.core.journal import Batch
+from mockmail.core.mailbox import Entry, FlagChange, Mailbox
+from mockmail.core.message import Envelope, Message
+from mockmail.core.routing import Deliver
+
+if TYPE_CHECKING:
+    from mockmail.core.views import MailboxView
+    from mockmail.core.world import World
+
+__all__ = ["Store"]
+
+_ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ID_LENGTH = 22
+
+
+class Store:
+    """Puts mail into mailboxes, changes and removes it, and writes the journal."""
+
+    __slots__ = ("_id_prefix", "_message_count", "_world")
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._message_count = 0
+        self._id_prefix = "".join(_ID_DIGITS[byte % 62] for byte in os.urandom(12))
+
+    def new_message(
+        self,
+        raw: bytes,
+        *,
+        envelope: Envelope | None = None,
+        received_at: datetime.datetime | None = None,
+        trace_length: int = 0,
+    ) -> Message:
+        """A message with an ID of its own; ``received_at`` is now when not given."""
+        return Message(
+            raw,
+            id=self.new_id(),
+            envelope=envelope or Envelope(),
+            received_at=received_at or self._world.clock.now(),
+            trace_length=trace_length,
+        )
+
+    def new_id(self) -> str:
+        """22 letters and digits, unlike any before; for messages and trace headers."""
+        self._message_count += 1
+        number, digits = self._message_count, ""
+        while number:
+            number, digit = divmod(number, 62)
+            digits = _ID_DIGITS[digit] + digits
+        return self._id_prefix + digits.rjust(_ID_LENGTH - len(self._id_prefix), "0")
+
+    # Mail coming in
+
+    def accept(self, message: Message, decisions: Sequence[Deliver], actor: Actor) -> None:
+        """Take a message over for its recipients: every mailbox has it, and every query sees it, when this returns.
+        One copy for each account."""
+        world = self._world
+        now = world.clock.now()
+        world.journal.append(Accepted(now, message, actor.protocol, actor.session, actor.account))
+        addresses = dict.fromkeys(decision.address for decision in decisions)
+        no_flags: frozenset[str] = frozenset()
+        for address in addresses:
+            account = world.accounts.get(address) or world.accounts.create(address, created_by="delivery")
+            account.inbox.add([(message, no_flags)])
+        recipients = tuple(decision.recipient for decision in decisions)
+        world.journal.append(Delivered(now, message, recipients, tuple(addresses), actor.session))
+        self._enforce_limit()
+
+    def seed(self, account: AccountState, folder: str, message: Message, flags: Iterable[str]) -> Entry:
+        """Put a message into a mailbox as the test wants it there; a missing mailbox is made."""
+        mailbox = account.mailbox(folder) or account.create(folder)
+        assert mailbox is not None  # a name with a trailing delimiter was refused by the caller
+        entry = mailbox.add([(message, mailbox.spelled(flags))])[0]
+        now = self._world.clock.now()
+        self._world.journal.append(Seeded(now, message, account.address, mailbox.name, entry.uid))
+        return entry
+
+    def append(self, mailbox: Mailbox, messages: Sequence[tuple[Message, Iterable[str]]], actor: Actor) -> list[Entry]:
+        """Upload messages into a mailbox, all in one step (RFC 3501 6.3.11)."""
+        entries = mailbox.add([(message, mailbox.spelled(flags)) for message, flags in messages])
+        now = self._world.clock.now()
+        for entry in entries:
+            self._world.journal.append(
+                Appended(
+                    now,
+                    actor.protocol,
+                    actor.session,
+                    actor.account,
+                    mailbox.name,
+                    entry.uid,
+                    entry.message,
+                    entry.flags,
+                )
+            )
+        return entries
+
+    # Mail changing
+
+    def change_flags(
+        self,
+        mailbox: Mailbox,
+        uids: Iterable[int],
+        change: FlagChange,
+        flags: Iterable[str],
+        actor: Actor,
+        origin: MailboxView | None = None,
+    ) -> list[tuple[Entry, Entry]]:
+        """Change flags; (old, new) of those changed. All views but ``origin`` are told."""
+        changed = mailbox.change_flags(uids, change, flags, origin)
+        if changed:
+            now, name = self._world.clock.now(), mailbox.name
+
+            def event(pair: tuple[Entry, Entry]) -> FlagsChanged:
+                old, new = pair
+                return FlagsChanged(
+                    now,
+                    actor.protocol,
+                    actor.session,
+                    actor.account,
+                    name,
+                    new.uid,
+                    new.message,
+                    new.flags - old.flags,
+                    old.flags - new.flags,
+                    new.flags,
+                )
+
+            self._world.journal.append(Batch(FlagsChanged, now, event, changed))
+        return changed
+
+    def copy(self, source: Mailbox, entries: Sequence[Entry], target: Mailbox, actor: Actor) -> list[Entry]:
+        """Copy messages with their flags; the new entries, in the same order."""
+        spelled: dict[frozenset[str], frozenset[str]] = {}
+        for entry in entries:
+            if entry.flags not in spelled:
+                spelled[entry.flags] = target.spelled(entry.flags)
+        added = target.add([(entry.message, spelled[entry.flags]) for entry in entries])
+        self._record_copies(Copied, source.name, entries, target.name, added, actor)
+        return added
+
+    def move(self, source: Mailbox, entries: Sequence[Entry], target: Mailbox, actor: Actor) -> list[Entry]:
+        """Move messages in one step (RFC 6851); the new entries, in the same order."""
+        added = target.add([(entry.message, target.spelled(entry.flags)) for entry in entries])
+        source.expunge({entry.uid for entry in entries})
+        self._record_copies(Moved, source.name, entries, target.name, added, actor)
+        return added
+
+    def _record_copies(
+        self,
+        kind: type[Copied],
+        source_name: str,
+        entries: Sequence[Entry],
+        target_name: str,
+        added: Sequence[Entry],
+        actor: Actor,
+    ) -> None:
+        if not added:
+            return
+        now = self._world.clock.now()
+
+        def event(pair: tuple[Entry, Entry]) -> Copied:
+            old, new = pair
+            return kind(
+                now,
+                actor.protocol,
+                actor.session,
+                actor.account,
+                source_name,
+                old.uid,
+                old.message,
+                target_name,
+                new.uid,
+            )
+
+        self._world.journal.append(Batch(kind, now, event, list(zip(entries, added, strict=True))))
+
+    def expunge(self, mailbox: Mailbox, uids: Iterable[int], actor: Actor) -> list[Entry]:
+        """Remove messages for good; those that were there."""
+        removed = mailbox.expunge(set(uids))
+        if removed:
+            now, name = self._world.clock.now(), mailbox.name
+
+            def event(entry: Entry) -> Expunged:
+                return Expunged(now, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message)
+
+            self._world.journal.append(Batch(Expunged, now, event, removed))
+        return removed
+
+    def record_fetched(
+        self, mailbox: Mailbox, entries: Sequence[Entry], parts: Sequence[tuple[str, bool]], actor: Actor
+    ) -> None:
+        """Record that a user agent read ``parts`` (name, peeked) of each of these messages."""
+        if not entries or not parts:
+            return
+        now, name = self._world.clock.now(), mailbox.name
+
+        def event(row: tuple[Entry, tuple[str, bool]]) -> Fetched:
+            entry, (part, peeked) = row
+            return Fetched(
+                now,
+                actor.protocol,
+                actor.session,
+                actor.account,
+                name,
+                entry.uid,
+                entry.message,
+                part,
+                peeked,
+            )
+
+        rows: list[Any]
+        if len(parts) == 1:
+            part = parts[0]
+            rows = [(entry, part) for entry in entries]
+        else:
+            rows = [(entry, part) for entry in entries for part in parts]
+        self._world.journal.append(Batch(Fetched, now, event, rows))
+
+    # Names
+
+    def rename(self, account: AccountState, name: str, new_name: str, actor: Actor) -> None:
+        """Rename a mailbox; renaming INBOX moves its messages and leaves it empty (RFC 3501 6.3.5)."""
+        if account.mailbox(name) is account.inbox:
+            target = account.create(new_name)
+            if target is not None:
+                self.move(account.inbox, list(account.inbox.entries), target, actor)
+            return
+        account.rename(name, new_name)
+
+    def _enforce_limit(self) -> None:
+        limit = self._world.settings.max_messages
+        if limit is None:
+            return
+        rows = self._world.journal.rows(Delivered)
+        excess = len(rows) - rows.first - limit
+        if excess <= 0:
+            return
+        actor = Actor()
+        for record in rows.read(stop=rows.first + excess):
+            assert isinstance(record, Delivered)
+            for address in record.accounts:
+                account = self._world.accounts.get(address)
+                if account is not None:
+                    self._remove(account, record.message, actor)
+        self._world.journal.trim(Delivered, limit)
+
+    def _remove(self, account: AccountState, message: Message, actor: Actor) -> None:
+        for mailbox in account:
+            # The oldest go first, and stand first: the scan ends at once unless the test moved mail about.
+            for entry in mailbox.entries:
+                if entry.message is message:
+                    self.expunge(mailbox, [entry.uid], actor)
+                    break
+                if mailbox.name == INBOX and entry.message.received_at > message.received_at:
+                    break

@@ -1,0 +1,59 @@
+"""All the state between two resets: accounts, store, journal, clock. Loop thread only, except the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mockmail.config import Settings
+from mockmail.core.accounts import Accounts, AccountState
+from mockmail.core.clock import Clock
+from mockmail.core.journal import Journal
+from mockmail.core.mailbox import Mailbox
+from mockmail.core.message import Message
+from mockmail.core.store import Store
+
+__all__ = ["World"]
+
+
+class World:
+    """One test's server state. A reset makes a new world; a transaction keeps the world it began in."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, *, next_uid_validity: Callable[[], int] | None = None
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or Clock()
+        self.journal = Journal()
+        self._next_uid_validity = next_uid_validity or _counter(int(self.clock.now().timestamp()))
+        self.accounts = Accounts(self._make_mailbox)
+        self.store = Store(self)
+        self.errors: list[BaseException] = []
+        """Unexpected exceptions inside the servers."""
+        self.late: list[Message] = []
+        """Mail that was begun in this world and arrived after it was retired."""
+        self.retired = False
+        """Set by a reset: a write into this world is late."""
+        for address, password in (settings.users or {}).items():
+            self.accounts.create(address, password=password, created_by="settings")
+
+    def _make_mailbox(self, account: str, name: str) -> Mailbox:
+        return Mailbox(account, name, self._next_uid_validity())
+
+    def account(self, address: str) -> AccountState:
+        """The account of an address, made when it is missing."""
+        return self.accounts.get(address) or self.accounts.create(address, created_by="test")
+
+    def new_uid_validity(self) -> int:
+        """Higher than any before (RFC 3501 2.3.1.1)."""
+        return self._next_uid_validity()
+
+
+def _counter(start: int) -> Callable[[], int]:
+    value = start
+
+    def following() -> int:
+        nonlocal value
+        value += 1
+        return value
+
+    return following
