@@ -1,1 +1,106 @@
-"""The mail system your tests talk to."""
+"""The mail system your tests talk to: real SMTP, POP3 and IMAP servers over one in-memory store.
+
+Nothing is imported before it is used: the pytest plugin is loaded in every test run of an environment, also in those
+that send no mail.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mockmail.config import Settings as Settings
+    from mockmail.core.clock import Clock as Clock
+    from mockmail.core.events import Accepted as Accepted
+    from mockmail.core.events import Appended as Appended
+    from mockmail.core.events import Command as Command
+    from mockmail.core.events import Copied as Copied
+    from mockmail.core.events import Delivered as Delivered
+    from mockmail.core.events import Event as Event
+    from mockmail.core.events import Expunged as Expunged
+    from mockmail.core.events import FaultFired as FaultFired
+    from mockmail.core.events import Fetched as Fetched
+    from mockmail.core.events import FlagsChanged as FlagsChanged
+    from mockmail.core.events import LoggedIn as LoggedIn
+    from mockmail.core.events import LoginFailed as LoginFailed
+    from mockmail.core.events import Moved as Moved
+    from mockmail.core.events import Rejected as Rejected
+    from mockmail.core.events import Searched as Searched
+    from mockmail.core.events import Seeded as Seeded
+    from mockmail.core.events import SessionClosed as SessionClosed
+    from mockmail.core.events import SessionOpened as SessionOpened
+    from mockmail.core.message import Envelope as Envelope
+    from mockmail.core.message import Message as Message
+    from mockmail.core.message import StoredMessage as StoredMessage
+    from mockmail.errors import ConfigurationError as ConfigurationError
+    from mockmail.errors import LateMailWarning as LateMailWarning
+    from mockmail.errors import MissingExtraError as MissingExtraError
+    from mockmail.errors import MockMailError as MockMailError
+    from mockmail.errors import NotRunningError as NotRunningError
+    from mockmail.errors import ServerError as ServerError
+    from mockmail.errors import UnusedFaultWarning as UnusedFaultWarning
+    from mockmail.pytest_plugin import MockMailFactory as MockMailFactory
+    from mockmail.server import Endpoint as Endpoint
+    from mockmail.server import MockMail as MockMail
+    from mockmail.testing.accounts import Account as Account
+    from mockmail.testing.accounts import Folder as Folder
+    from mockmail.testing.aio import AsyncMockMail as AsyncMockMail
+
+_HOMES = {
+    "mockmail.config": ("Settings",),
+    "mockmail.core.clock": ("Clock",),
+    "mockmail.core.events": (
+        "Accepted",
+        "Appended",
+        "Command",
+        "Copied",
+        "Delivered",
+        "Event",
+        "Expunged",
+        "FaultFired",
+        "Fetched",
+        "FlagsChanged",
+        "LoggedIn",
+        "LoginFailed",
+        "Moved",
+        "Rejected",
+        "Searched",
+        "Seeded",
+        "SessionClosed",
+        "SessionOpened",
+    ),
+    "mockmail.core.message": ("Envelope", "Message", "StoredMessage"),
+    "mockmail.errors": (
+        "ConfigurationError",
+        "LateMailWarning",
+        "MissingExtraError",
+        "MockMailError",
+        "NotRunningError",
+        "ServerError",
+        "UnusedFaultWarning",
+    ),
+    "mockmail.pytest_plugin": ("MockMailFactory",),
+    "mockmail.server": ("Endpoint", "MockMail"),
+    "mockmail.testing.accounts": ("Account", "Folder"),
+    "mockmail.testing.aio": ("AsyncMockMail",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605  made from the same table as __getattr__
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module = _HOME_OF[name]
+    except KeyError:
+        raise AttributeError(f"module 'mockmail' has no attribute {name!r}") from None
+    from importlib import import_module
+
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOME_OF]

@@ -67,6 +67,15 @@ class MailboxView:
         if self in self.mailbox.views:
             self.mailbox.views.remove(self)
 
+    def rebind(self, mailbox: Mailbox) -> None:
+        """Go over to ``mailbox``, which took the place of this view's: every message known leaves, by expunge."""
+        self.close()
+        self._gone.update(entry.uid for entry in self._entries[: self.count])
+        self._changed.clear()
+        self.mailbox = mailbox
+        mailbox.views.append(self)
+        self.on_change()
+
     # Told by the mailbox
 
     def wake(self) -> None:

@@ -27,8 +27,6 @@ class World:
         self._next_uid_validity = next_uid_validity or _counter(int(self.clock.now().timestamp()))
         self.accounts = Accounts(self._make_mailbox)
         self.store = Store(self)
-        self.errors: list[BaseException] = []
-        """Unexpected exceptions inside the servers."""
         self.late: list[Message] = []
         """Mail that was begun in this world and arrived after it was retired."""
         self.retired = False
@@ -42,6 +40,18 @@ class World:
     def account(self, address: str) -> AccountState:
         """The account of an address, made when it is missing."""
         return self.accounts.get(address) or self.accounts.create(address, created_by="test")
+
+    def carry(self, mailbox: Mailbox) -> Mailbox:
+        """The counterpart here of a mailbox of the world before, for a session that has it selected: empty, but of the
+        same UIDVALIDITY, and its UIDs go on from there. Asked again, the same one."""
+        account = self.accounts.get(mailbox.account)
+        if account is None:
+            account = self.accounts.create(mailbox.account, created_by="login")
+        here = account.mailboxes.get(mailbox.name)
+        if here is None or here.uid_validity != mailbox.uid_validity:
+            here = Mailbox(account.address, mailbox.name, mailbox.uid_validity, uid_next=mailbox.uid_next)
+            account.adopt(here)
+        return here
 
     def new_uid_validity(self) -> int:
         """Higher than any before (RFC 3501 2.3.1.1)."""
