@@ -65,6 +65,15 @@ class Rows(Generic[T]):
         rows, base, _ = self.items
         return base + len(rows)
 
+    def __getitem__(self, index: int) -> T:
+        """A row kept, counted from the oldest (or from the newest, below 0)."""
+        rows, _, dead = self.items
+        if index < 0:
+            index += len(rows) - dead
+        if index < 0:
+            raise IndexError("there are not so many")
+        return rows[index + dead]
+
     @property
     def first(self) -> int:
         """The position of the oldest row kept."""

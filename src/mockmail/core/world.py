@@ -19,7 +19,12 @@ class World:
     """One test's server state. A reset makes a new world; a transaction keeps the world it began in."""
 
     def __init__(
-        self, settings: Settings, clock: Clock | None = None, *, next_uid_validity: Callable[[], int] | None = None
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        *,
+        next_uid_validity: Callable[[], int] | None = None,
+        late: list[Message] | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
@@ -27,8 +32,8 @@ class World:
         self._next_uid_validity = next_uid_validity or _counter(int(self.clock.now().timestamp()))
         self.accounts = Accounts(self._make_mailbox)
         self.store = Store(self)
-        self.late: list[Message] = []
-        """Mail that was begun in this world and arrived after it was retired."""
+        self.late = late if late is not None else []
+        """Where a session puts mail that was begun in this world and arrived after it was retired."""
         self.retired = False
         """Set by a reset: a write into this world is late."""
         for address, password in (settings.users or {}).items():

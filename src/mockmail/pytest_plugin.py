@@ -1,0 +1,185 @@
+"""The pytest plugin. It is loaded in every test run of an environment, so it imports pytest and typing alone; all else
+comes with the first fixture that is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from mockmail.config import Settings
+    from mockmail.server import MockMail
+
+__all__ = ["MockMailFactory"]
+
+# Name, type and help of each ini option mockmail_<name>: the table of mockmail.config.Settings, which is not imported
+# here because it would be in runs that send no mail. A test compares the two.
+_INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
+    ("users", "linelist", "who may log in, as address:password lines; unset: anybody with a password"),
+    ("unknown_recipients", "string", "create an account for an unknown local recipient, or refuse it with 550 5.1.1"),
+    ("domains", "linelist", "domains delivered here; unset: every domain"),
+    ("host", "string", "address to bind"),
+    ("smtp_port", "string", "SMTP port; 0: the system chooses, none: not started"),
+    ("pop3_port", "string", "POP3 port; 0: the system chooses, none: not started"),
+    ("imap_port", "string", "IMAP port; 0: the system chooses, none: not started"),
+    ("require_auth", "bool", "refuse mail from clients that have not logged in"),
+    ("plus_tags", "bool", "deliver bob+tag@ to bob@"),
+    ("trace_headers", "bool", "put Return-Path and Received on top of stored mail"),
+    ("profile", "string", "how the server behaves and what it advertises: standard, minimal"),
+    ("hide", "linelist", "capabilities taken away, as protocol=NAME NAME"),
+    ("advertise", "linelist", "capability words added to what is advertised, as protocol=NAME NAME"),
+    ("max_message_bytes", "string", "largest message taken"),
+    ("max_messages", "string", "how many messages are kept; the oldest goes first"),
+    ("timeout", "string", "seconds that a waiting assertion waits"),
+)
+_NEEDS_ANOTHER_SERVER = frozenset({"host", "smtp_port", "pop3_port", "imap_port"})
+_SERVERS: pytest.StashKey[list[MockMail]] = pytest.StashKey()
+_MARKER = (
+    "mockmail(**settings): settings of mockmail.MockMail for this test, such as users={'bob@example.test': 'secret'}"
+    " or profile='minimal'."
+)
+
+
+class MockMailFactory(Protocol):
+    """What the fixture ``mockmail_factory`` gives: called with settings, it starts one more server."""
+
+    def __call__(self, **settings: Any) -> MockMail:
+        """A running server, stopped at the end of the test."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for name, kind, text in _INI_OPTIONS:
+        parser.addini(f"mockmail_{name}", f"mockmail: {text}", type=kind, default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARKER)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    users = [line.partition(":")[0].strip() for line in config.getini("mockmail_users") or ()]
+    logins = ",".join(users) if users else "any"
+    profile = config.getini("mockmail_profile") or "standard"
+    timeout = float(config.getini("mockmail_timeout") or 5.0)
+    return f"mockmail: profile={profile}, logins={logins}, timeout={timeout:g}s"
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    servers = item.stash.get(_SERVERS, [])
+    if servers and call.excinfo is not None and call.when in ("setup", "call"):
+        for server in servers:
+            for title, text in server.report_sections():
+                item.add_report_section(call.when, f"mockmail {title}", text)
+    return (yield)
+
+
+def _settings_from_ini(config: pytest.Config) -> Settings:
+    from mockmail.config import Settings
+
+    texts: dict[str, str] = {}
+    for name, kind, _ in _INI_OPTIONS:
+        value = config.getini(f"mockmail_{name}")
+        if value is None or value == [] or value == "":
+            continue
+        texts[name] = "\n".join(value) if kind == "linelist" else str(value)
+    environment = Settings.from_env()
+    try:
+        from_ini = environment.updated_from_texts(texts, name_of=lambda name: f"the ini option mockmail_{name}")
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+    return from_ini
+
+
+def _marker_settings(item: pytest.Item) -> dict[str, Any]:
+    """Settings of all markers ``mockmail`` that hold for a test, the nearest one last."""
+    settings: dict[str, Any] = {}
+    for marker in reversed(list(item.iter_markers("mockmail"))):
+        if marker.args:
+            raise pytest.UsageError(
+                f"{item.nodeid}: the marker mockmail takes settings by keyword; write"
+                f" @pytest.mark.mockmail(profile='minimal'), not {marker.args!r}."
+            )
+        settings.update(marker.kwargs)
+    return settings
+
+
+def _with_marker(item: pytest.Item, settings: Settings, overrides: dict[str, Any]) -> Settings:
+    try:
+        return settings.updated(**overrides)
+    except ValueError as error:
+        raise pytest.UsageError(f"{item.nodeid}: in the marker mockmail: {error}") from None
+
+
+def _watch(item: pytest.Item, server: MockMail) -> None:
+    """Have the server's transcript in the report if this test fails."""
+    item.stash.setdefault(_SERVERS, []).append(server)
+
+
+@pytest.fixture(scope="session")
+def mockmail_settings(pytestconfig: pytest.Config) -> Settings:
+    """Settings for all mockmail servers of the run; override it in a conftest with dataclasses.replace()."""
+    return _settings_from_ini(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def mockmail_server(mockmail_settings: Settings) -> Generator[MockMail, None, None]:
+    """The run's one mail server: ports stay for the whole session, mail does too unless `mockmail` resets it."""
+    from mockmail.server import MockMail
+
+    with MockMail(mockmail_settings) as server:
+        yield server
+
+
+@pytest.fixture
+def mockmail(request: pytest.FixtureRequest, mockmail_settings: Settings) -> Generator[MockMail, None, None]:
+    """A mail system for this test: real SMTP, POP3 and IMAP servers, empty at the start of each test."""
+    item: pytest.Item = request.node
+    overrides = _marker_settings(item)
+    settings = _with_marker(item, mockmail_settings, overrides)
+    own = sorted(
+        name
+        for name in overrides.keys() & _NEEDS_ANOTHER_SERVER
+        if getattr(settings, name) != getattr(mockmail_settings, name)
+    )
+    if own:
+        if "mockmail_server" in request.fixturenames:
+            raise pytest.UsageError(
+                f"{item.nodeid}: the marker mockmail sets {', '.join(own)}, which needs a server of its own, but the"
+                " test also asks for mockmail_server; drop one of the two."
+            )
+        from mockmail.server import MockMail
+
+        with MockMail(settings) as server:
+            _watch(item, server)
+            yield server
+        return
+    shared: MockMail = request.getfixturevalue("mockmail_server")
+    shared.reset_to(settings)
+    _watch(item, shared)
+    yield shared
+    shared.check()
+
+
+@pytest.fixture
+def mockmail_factory(
+    request: pytest.FixtureRequest, mockmail_settings: Settings
+) -> Generator[MockMailFactory, None, None]:
+    """Start more mail servers: mockmail_factory(domains=["a.test"]) gives a running one, stopped after the test."""
+    from contextlib import ExitStack
+
+    from mockmail.server import MockMail
+
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> MockMail:
+            server = stack.enter_context(MockMail(mockmail_settings, **settings))
+            _watch(request.node, server)
+            return server
+
+        yield start

@@ -1,0 +1,394 @@
+"""MockMail: start, stop, reset and endpoints. It composes the rooms below it and forwards to them."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from email.message import EmailMessage
+from types import TracebackType
+from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+
+from mockmail.config import Settings
+from mockmail.core.clock import Clock
+from mockmail.core.events import Delivered
+from mockmail.core.journal import JournalView
+from mockmail.core.mailbox import Entry
+from mockmail.core.message import Message, StoredMessage
+from mockmail.core.world import World
+from mockmail.errors import ConfigurationError, LateMailWarning, NotRunningError, ServerError
+from mockmail.testing.accounts import Account
+from mockmail.testing.aio import AsyncMockMail
+from mockmail.testing.assertions import Assertions
+from mockmail.testing.compose import Attachment, compose
+from mockmail.testing.handover import SettingsFor
+from mockmail.wire.connection import Connections, SessionFactory
+from mockmail.wire.contract import Link, Session
+from mockmail.wire.listener import Listener
+from mockmail.wire.runtime import Runtime
+from mockmail.wire.transcript import Transcript
+
+__all__ = ["Endpoint", "MockMail"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PROTOCOLS = ("smtp", "pop3", "imap")
+_REPORTED_MESSAGES = 10
+
+
+class Endpoint(NamedTuple):
+    """Where a protocol is served."""
+
+    protocol: str
+    host: str
+    port: int
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """(host, port), as clients take it."""
+        return self.host, self.port
+
+    @property
+    def url(self) -> str:
+        """Such as ``smtp://127.0.0.1:40125``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.protocol}://{host}:{self.port}"
+
+
+class _EndpointOf:
+    """The endpoint of one protocol, as an attribute of the server."""
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self.name = name
+
+    def __get__(self, server: MockMail | None, owner: type[object]) -> Endpoint:
+        if server is None:
+            return self  # type: ignore[return-value]  # on the class, for documentation tools
+        return server.endpoint(self.name)
+
+
+class Deliveries(Sequence[Message]):
+    """``mail.messages``: all delivered mail, oldest first. Each use looks anew."""
+
+    __slots__ = ("_world",)
+
+    def __init__(self, world: Callable[[], World]) -> None:
+        self._world = world
+
+    def _messages(self) -> list[Message]:
+        return [event.message for event in self._world().journal.of(Delivered)]
+
+    def __len__(self) -> int:
+        rows = self._world().journal.rows(Delivered)
+        return len(rows) - rows.first
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self._messages())
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int):
+            row = self._world().journal.rows(Delivered)[index]
+            assert isinstance(row, Delivered)
+            return row.message
+        return self._messages()[index]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, list | tuple | Deliveries):
+            return list(self) == list(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        return repr(self._messages())
+
+
+class MockMail(Assertions):
+    """A mail system: real SMTP, POP3 and IMAP servers over one in-memory store, in a thread of their own.
+
+    ``MockMail(users={"bob@example.test": "secret"})``; all settings are keyword arguments, see
+    :class:`mockmail.Settings`. Use it in a ``with`` (or ``async with``), or call :meth:`start` and :meth:`stop`.
+    Its methods may be called from any thread.
+    """
+
+    smtp = _EndpointOf()
+    pop3 = _EndpointOf()
+    imap = _EndpointOf()
+
+    def __init__(self, settings: Settings | None = None, /, **overrides: Any) -> None:
+        if settings is not None and not isinstance(settings, Settings):
+            raise ConfigurationError(
+                f"MockMail was given {settings!r}; write settings by keyword, such as MockMail(users=...),"
+                " or give one Settings."
+            )
+        self._own_settings = (settings or Settings()).updated(**overrides)
+        self._errors: list[BaseException] = []
+        self._runtime = Runtime(self._errors.append)
+        self._transcript = Transcript()
+        self._connections = Connections(transcript=self._transcript, errors=self._errors)
+        self._listeners: dict[str, Listener] = {}
+        self._last_uid_validity = 0
+        self._late: list[Message] = []
+        self._world = self._new_world(self._own_settings)
+        self.settings_for = SettingsFor(self)
+        self.events = JournalView(lambda: self._world.journal)
+        self.messages: Sequence[Message] = Deliveries(lambda: self._world)
+        self.aio = AsyncMockMail(self)
+
+    # What the rooms below need of it
+
+    @property
+    def world(self) -> World:
+        """The state since the last reset; for the library's own use."""
+        return self._world
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._world.settings
+
+    @property
+    def clock(self) -> Clock:
+        """The server's clock since the last reset."""
+        return self._world.clock
+
+    @property
+    def transcript(self) -> Transcript:
+        """What was said on all connections; ``str()`` of it is readable, secrets are left out."""
+        return self._transcript
+
+    def transcript_text(self) -> str:
+        """The end of each conversation, for a report."""
+        return self._transcript.tail()
+
+    def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``function`` on the thread that owns the store, and return its result."""
+        return self._runtime.call(function, *args, **kwargs)
+
+    def _new_world(self, settings: Settings) -> World:
+        clock = Clock()
+        if not self._last_uid_validity:
+            self._last_uid_validity = int(clock.now().timestamp())
+        return World(settings, clock, next_uid_validity=self._next_uid_validity, late=self._late)
+
+    def _next_uid_validity(self) -> int:
+        self._last_uid_validity += 1
+        return self._last_uid_validity
+
+    # Starting and stopping
+
+    def start(self) -> Self:
+        """Bind the ports and serve. Raises ``NotRunningError`` when it runs already, ``ConfigurationError`` when a
+        port cannot be bound."""
+        if self._runtime.running:
+            raise NotRunningError("This MockMail runs already; stop() it before another start(), or make a second one.")
+        settings = self._own_settings
+        self._world = self._new_world(settings)
+        try:
+            for protocol in _PROTOCOLS:
+                port = getattr(settings, f"{protocol}_port")
+                if port is not None:
+                    self._listeners[protocol] = Listener(
+                        protocol, _session_factory(self, protocol), self._connections, host=settings.host, port=port
+                    )
+            self._runtime.start(*(listener.open for listener in self._listeners.values()))
+        except BaseException:
+            for listener in self._listeners.values():
+                listener.close()
+            self._listeners.clear()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Cut all connections and close the ports; no thread, socket or task is left. Idempotent. What was delivered
+        can still be looked at."""
+        self._runtime.stop()
+        self._listeners.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+        if error is None:
+            self.check()
+
+    async def __aenter__(self) -> Self:
+        return self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Stopping aborts and joins a thread that waits for nobody: too short to be worth a thread of its own.
+        self.__exit__(kind, error, traceback)
+
+    def reset(self) -> None:
+        """Go back to the settings: mail, accounts made since, events and the clock go; ports and connections stay.
+
+        Mail whose MAIL command came before is never shown after; it is kept aside, with a ``LateMailWarning``.
+        """
+        self.reset_to(self._own_settings)
+
+    def reset_to(self, settings: Settings) -> None:
+        """As :meth:`reset`, but to other settings, on the same ports; for the pytest plugin."""
+
+        def swap() -> None:
+            old, new = self._world, self._new_world(settings)
+            old.retired = True
+            self._world = new
+            self._connections.rebind(new)
+            self._transcript.clear()
+
+        self._warn_of_late_mail()
+        if self._runtime.running:
+            self.call(swap)
+        else:
+            self._world = self._new_world(settings)
+
+    def check(self) -> None:
+        """Raise ``ServerError`` for unexpected errors inside the servers since the last call, and warn of late mail."""
+        self._warn_of_late_mail()
+        if self._errors:
+            errors = list(self._errors)
+            del self._errors[: len(errors)]
+            raise ServerError(errors) from errors[0]
+
+    def _warn_of_late_mail(self) -> None:
+        while self._late:
+            message = self._late.pop(0)
+            warnings.warn(
+                f"A message to {', '.join(message.recipients) or 'nobody'} with the subject {message.subject!r} was"
+                " begun before the last reset and arrived after it: work left over by an earlier test. It was refused"
+                " and is not shown; have that test wait for its mail.",
+                LateMailWarning,
+                stacklevel=4,
+            )
+
+    # Where it is
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """All that is started, by protocol."""
+        return {name: Endpoint(name, listener.host, listener.port) for name, listener in self._listeners.items()}
+
+    def endpoint(self, protocol: str) -> Endpoint:
+        """Where a protocol is served; ``NotRunningError`` says what to set when it is not."""
+        listener = self._listeners.get(protocol)
+        if listener is not None:
+            return Endpoint(protocol, listener.host, listener.port)
+        if self._runtime.running:
+            raise NotRunningError(f"{protocol} is not started: set {protocol}_port=0 to have it on a free port.")
+        raise NotRunningError(
+            f"mail.{protocol} has no address because the servers do not run; use `with MockMail() as mail:`"
+            " or call start()."
+        )
+
+    # Accounts and mail
+
+    def account(self, address: str) -> Account:
+        """The account of an address, made on first use."""
+        if "@" not in address.strip("@"):
+            raise ConfigurationError(f"{address!r} is no full address; write one such as 'bob@example.test'.")
+        return Account(self, self.call(lambda: self._world.account(address).address))
+
+    def add_user(self, address: str, password: str) -> Account:
+        """An account that takes only this password."""
+        if not password:
+            raise ConfigurationError(f"The password for {address!r} is empty; write one, or use account() for none.")
+        account = self.account(address)
+        self.call(lambda: self._world.accounts.create(account.address, password=password, created_by="test"))
+        return account
+
+    def seed(
+        self,
+        message: bytes | EmailMessage | None = None,
+        *,
+        to: str,
+        sender: str = "sender@example.test",
+        from_: str | None = None,
+        subject: str = "",
+        text: str | None = None,
+        html: str | None = None,
+        attachments: Iterable[Attachment] = (),
+        headers: Mapping[str, str] | None = None,
+        folder: str = "INBOX",
+        flags: Iterable[str] = (),
+        date: datetime.datetime | None = None,
+        received_at: datetime.datetime | None = None,
+    ) -> StoredMessage:
+        """Put a message into the account ``to``, as the world's other mail would be there. It does not count as
+        delivered. Bytes are stored untouched; a missing folder is made; datetimes must be aware."""
+        raw, at = compose(
+            message,
+            to=to,
+            sender=sender,
+            from_=from_,
+            subject=subject,
+            text=text,
+            html=html,
+            attachments=attachments,
+            headers=headers,
+            date=date,
+            received_at=received_at,
+            now=self._world.clock.now(),
+        )
+        return self.account(to)._seed(raw, sender=sender, folder=folder, flags=flags, received_at=at)
+
+    # Reports
+
+    def report_sections(self) -> Iterator[tuple[str, str]]:
+        """(title, text) for the report of a failed test: the transcript, and what is in the mailboxes."""
+        transcript = self.transcript_text()
+        if transcript:
+            yield "transcript", transcript
+        world = self._world
+        rows = self.call(_mailbox_rows, world) if self._runtime.running else _mailbox_rows(world)
+        mailboxes = "\n".join(_mailbox_lines(rows))
+        if mailboxes:
+            yield "mailboxes", mailboxes
+
+    def __repr__(self) -> str:
+        state = ", ".join(endpoint.url for endpoint in self.endpoints.values()) or "stopped"
+        return f"<MockMail {state}>"
+
+
+def _mailbox_rows(world: World) -> list[tuple[str, str, int, list[Entry]]]:
+    return [
+        (account.address, mailbox.name, len(mailbox.entries), mailbox.entries[-_REPORTED_MESSAGES:])
+        for account in world.accounts
+        for mailbox in account
+        if mailbox.entries
+    ]
+
+
+def _mailbox_lines(rows: list[tuple[str, str, int, list[Entry]]]) -> Iterator[str]:
+    for address, folder, count, entries in rows:
+        yield f"{address} {folder}: {count} message{'s' if count != 1 else ''}"
+        if count > len(entries):
+            yield f"  ... {count - len(entries)} older"
+        for entry in entries:
+            flags = " ".join(sorted(entry.flags))
+            yield f"  {entry.uid}  from {entry.message.from_}  {entry.message.subject!r}  {flags}".rstrip()
+
+
+def _session_factory(server: MockMail, protocol: str) -> SessionFactory:
+    make = _session_class(protocol)
+    return lambda link: make(link, server.world)
+
+
+def _session_class(protocol: str) -> Callable[[Link, World], Session]:
+    """Imported when a server starts: SMTP brings aiosmtpd."""
+    if protocol == "smtp":
+        from mockmail.smtp.session import SmtpSession
+
+        return SmtpSession
+    if protocol == "pop3":
+        from mockmail.pop3.session import Pop3Session
+
+        return Pop3Session
+    from mockmail.imap.session import ImapSession
+
+    return ImapSession
