@@ -1,0 +1,98 @@
+"""Gathering the text between DATA and the end of data (RFC 5321 sections 4.1.1.4 and 4.5.2)."""
+
+from __future__ import annotations
+
+__all__ = ["DataReader"]
+
+_END = b"\r\n.\r\n"
+_DOT = b"\r\n."
+_SMALL_BYTES = 4096
+
+
+class DataReader:
+    """Takes chunks until the end of data, which is CRLF.CRLF and nothing like it: what only resembles it (a bare LF
+    or CR beside the dot) is text. No work is done line by line, and of a text past ``limit_bytes`` nothing is kept."""
+
+    __slots__ = ("_chunks", "_dotted", "_limit_bytes", "_overrun_bytes", "_small", "_tail", "size_bytes", "too_big")
+
+    def __init__(self, limit_bytes: int | None) -> None:
+        self._limit_bytes = limit_bytes
+        self._chunks: list[bytes] = []
+        self._small = bytearray()
+        # As if a line had ended before the first byte, so that the first line may be the dot.
+        self._tail = b"\r\n"
+        self._dotted = False
+        self._overrun_bytes = 0
+        self.size_bytes = 0
+        """Bytes of text so far, dots still stuffed."""
+        self.too_big = False
+
+    def feed(self, chunk: bytes) -> int:
+        """Take a chunk; return how many of its bytes belong to the text and its end, or -1 when the end is still
+        to come (then all do)."""
+        tail = self._tail
+        border = tail + chunk[:4]
+        at = border.find(_END)
+        if at >= 0:
+            return self._finish(chunk, at + len(_END) - len(tail))
+        if border.find(_DOT) >= 0:
+            self._dotted = True
+        dot = chunk.find(_DOT)
+        if dot >= 0:
+            at = chunk.find(_END, dot)
+            if at != dot:
+                self._dotted = True
+            if at >= 0:
+                return self._finish(chunk, at + len(_END))
+        self._keep(chunk)
+        self._tail = chunk[-4:] if len(chunk) >= 4 else border[-4:]
+        return -1
+
+    def text(self, prefix: bytes = b"") -> bytes:
+        """The text, dots unstuffed, behind ``prefix`` (lines that end in CRLF, or nothing). Call it once, at the end
+        of data."""
+        self._flush()
+        text = b"".join([prefix, *self._chunks]) if prefix or len(self._chunks) != 1 else self._chunks[0]
+        self._chunks = []
+        if self._overrun_bytes:
+            text = text[: -self._overrun_bytes]
+        if not self._dotted:
+            return text
+        if not prefix and text.startswith(b"."):
+            text = text[1:]
+        return text.replace(_DOT, b"\r\n")
+
+    def _finish(self, chunk: bytes, end: int) -> int:
+        """The end of data ends at ``end`` in this chunk; its last three bytes are no text."""
+        if end >= 3:
+            self._keep(chunk[: end - 3])
+        else:
+            # The dot, or the dot and CR, came with an earlier chunk.
+            self._overrun_bytes = 3 - end
+            self.size_bytes -= self._overrun_bytes
+        self._check_size(self._limit_bytes)
+        return end
+
+    def _keep(self, chunk: bytes) -> None:
+        self.size_bytes += len(chunk)
+        # Three of these bytes may yet turn out to be the end of data.
+        self._check_size(None if self._limit_bytes is None else self._limit_bytes + 3)
+        if self.too_big:
+            return
+        if len(chunk) < _SMALL_BYTES:
+            # A client that sends byte by byte must not cost an object for each.
+            self._small += chunk
+        else:
+            self._flush()
+            self._chunks.append(chunk)
+
+    def _check_size(self, limit_bytes: int | None) -> None:
+        if limit_bytes is not None and self.size_bytes > limit_bytes:
+            self.too_big = True
+            self._chunks.clear()
+            self._small.clear()
+
+    def _flush(self) -> None:
+        if self._small:
+            self._chunks.append(bytes(self._small))
+            self._small.clear()

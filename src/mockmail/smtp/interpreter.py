@@ -1,0 +1,183 @@
+"""aiosmtpd's ``SMTP`` as the interpreter of commands, without its reader, writer, timers and loop. The only module
+that imports aiosmtpd, and itself imported only when a server starts.
+
+Each command runs to its end in one step: whatever it awaits must be ready. Instances are reused for connection after
+connection, because making one costs a hundred times what opening it anew does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, AnyStr, Protocol
+
+from aiosmtpd.smtp import SMTP, syntax
+
+from mockmail.smtp.replies import with_status_code
+
+__all__ = ["PRIVATE_NAMES", "Commands", "Interpreter", "open_interpreter"]
+
+PRIVATE_NAMES = ("_smtp_methods", "_handle_hooks", "_create_session", "_set_rset_state", "_set_post_data_state")
+"""What we rely on and aiosmtpd does not promise; a test holds each to what we expect of it."""
+
+_FREE_LIMIT = 64
+
+
+class Commands(Protocol):
+    """Who carries out what this interpreter has only read. Each call returns the reply."""
+
+    def helo(self, host: str) -> str: ...
+    def ehlo(self, host: str | None) -> str: ...
+    def mail(self, argument: str | None) -> str: ...
+    def rcpt(self, argument: str | None) -> str: ...
+    def data(self, argument: str | None) -> str: ...
+    def auth(self, argument: str | None) -> str: ...
+    def vrfy(self, argument: str | None) -> str: ...
+    def rset(self) -> str: ...
+    def quit(self, argument: str | None) -> str: ...
+    def authentication_missing(self) -> bool: ...
+
+
+class _NoLoop:
+    """Stands where aiosmtpd wants an event loop: nothing that we use of it ever waits."""
+
+    def create_future(self) -> _NoLoop:
+        return self
+
+    def get_debug(self) -> bool:
+        return False
+
+    def done(self) -> bool:
+        return False
+
+
+class _Hooks:
+    """The handler. aiosmtpd looks at every attribute of it, so it has these and no others."""
+
+    __slots__ = ()
+
+    async def handle_HELO(self, server: Interpreter, session: Any, envelope: Any, host: str) -> str:  # noqa: N802
+        session.host_name = host
+        return server.commands.helo(host)
+
+    async def handle_RSET(self, server: Interpreter, session: Any, envelope: Any) -> str:  # noqa: N802
+        return server.commands.rset()
+
+
+class Interpreter(SMTP):
+    """Reads commands for one connection at a time, from :func:`open_interpreter` to :meth:`close`."""
+
+    # aiosmtpd's own is one dictionary for all instances, emptied by each new one.
+    command_size_limits: dict[str, int] = {}  # noqa: RUF012
+    commands: Commands
+
+    def __init__(self) -> None:
+        # A host name keeps it from asking the resolver for ours.
+        super().__init__(
+            _Hooks(),
+            data_size_limit=None,
+            enable_SMTPUTF8=True,
+            hostname="localhost",
+            loop=_NoLoop(),  # type: ignore[arg-type]
+        )
+        self._replies: list[str] = []
+
+    def open(self, commands: Commands) -> None:
+        """Begin anew, for another connection."""
+        self.commands = commands
+        self._replies.clear()
+        self.session = self._create_session()
+        self._set_rset_state()
+
+    def close(self) -> None:
+        """Go back to the free list."""
+        del self.commands
+        if len(_free) < _FREE_LIMIT:
+            _free.append(self)
+
+    def run(self, command: str, argument: str | None) -> str:
+        """Carry out one command, in capitals; returns its reply. Raises what the command raised, ``KeyError`` for
+        a command that there is not, ``RuntimeError`` for one that wanted to wait."""
+        coroutine: Coroutine[Any, Any, None] = self._smtp_methods[command](argument)
+        self._replies.clear()
+        try:
+            coroutine.send(None)
+        except StopIteration:
+            return "\n".join(self._replies)
+        coroutine.close()
+        raise RuntimeError(f"the command {command} suspended, which no command may do")
+
+    async def push(self, status: AnyStr) -> None:
+        """Take a reply instead of writing it."""
+        reply = status.decode() if isinstance(status, bytes) else status
+        self._replies.append(reply if self._greets else with_status_code(reply))
+
+    _greets = False
+
+    async def check_auth_needed(self, caller_method: str) -> bool:
+        """Whether to stop here, because the client has to log in first."""
+        if not self.commands.authentication_missing():
+            return False
+        await self.push("530 5.7.0 Authentication required")
+        return True
+
+    async def smtp_HELO(self, hostname: str | None) -> None:  # noqa: N802
+        """Replies to HELO and EHLO have no status code (RFC 2034 section 3)."""
+        self._greets = bool(hostname)
+        try:
+            await super().smtp_HELO(hostname)
+        finally:
+            self._greets = False
+
+    @syntax("EHLO hostname")
+    async def smtp_EHLO(self, hostname: str | None) -> None:  # noqa: N802
+        reply = self.commands.ehlo(hostname)
+        if reply.startswith("250"):
+            self._set_rset_state()
+            self.session.extended_smtp = True
+            self.session.host_name = hostname
+        self._replies.append(reply)
+
+    @syntax("HELP [command]")
+    async def smtp_HELP(self, arg: str | None) -> None:  # noqa: N802
+        await super().smtp_HELP(arg)
+        # 250 says that a requested action is completed; help is 214 (RFC 5321 section 4.2.3).
+        self._replies = ["214" + reply[3:] if reply.startswith("250") else reply for reply in self._replies]
+
+    @syntax("VRFY <address>")
+    async def smtp_VRFY(self, arg: str | None) -> None:  # noqa: N802
+        if not await self.check_auth_needed("VRFY"):
+            await self.push(self.commands.vrfy(arg))
+
+    @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+        if not (await self.check_helo_needed("EHLO") or await self.check_auth_needed("MAIL")):
+            self._replies.append(self.commands.mail(arg))
+
+    @syntax("RCPT TO: <address>", extended=" [SP <mail-parameters>]")
+    async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802
+        if not (await self.check_helo_needed("EHLO") or await self.check_auth_needed("RCPT")):
+            self._replies.append(self.commands.rcpt(arg))
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802
+        if not (await self.check_helo_needed("EHLO") or await self.check_auth_needed("DATA")):
+            self._replies.append(self.commands.data(arg))
+
+    @syntax("AUTH <mechanism> [initial-response]")
+    async def smtp_AUTH(self, arg: str | None) -> None:  # noqa: N802
+        if not await self.check_helo_needed("EHLO"):
+            self._replies.append(self.commands.auth(arg))
+
+    @syntax("QUIT")
+    async def smtp_QUIT(self, arg: str | None) -> None:  # noqa: N802
+        self._replies.append(self.commands.quit(arg))
+
+
+_free: list[Interpreter] = []
+
+
+def open_interpreter(commands: Commands) -> Interpreter:
+    """An interpreter for a new connection."""
+    interpreter = _free.pop() if _free else Interpreter()
+    interpreter.open(commands)
+    return interpreter
