@@ -86,7 +86,7 @@ class Interpreter(SMTP):
         self.commands = commands
         self._replies.clear()
         self.session = self._create_session()
-        self._set_rset_state()
+        self._set_rset_state()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Go back to the free list."""
@@ -132,7 +132,8 @@ class Interpreter(SMTP):
     async def smtp_EHLO(self, hostname: str | None) -> None:  # noqa: N802
         reply = self.commands.ehlo(hostname)
         if reply.startswith("250"):
-            self._set_rset_state()
+            assert self.session is not None  # made by open()
+            self._set_rset_state()  # type: ignore[no-untyped-call]
             self.session.extended_smtp = True
             self.session.host_name = hostname
         self._replies.append(reply)
