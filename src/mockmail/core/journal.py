@@ -166,6 +166,10 @@ class Journal:
             start = since.counts.get(kind, 0)
         return list(_expand(rows.read(start)))
 
+    def events(self, start: int, stop: int | None = None) -> list[Event]:
+        """The events of the records from position ``start`` to before ``stop``."""
+        return list(_expand(self.records.read(start, stop)))
+
     def rows(self, kind: type[Event]) -> Rows[Event | Batch[Any]]:
         """The index of one kind, made on first use."""
         return self._by_kind.setdefault(kind, Rows())
