@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "--exec",
         nargs=argparse.REMAINDER,
         metavar="-- COMMAND",
-        help="run a command with MOCKMAIL_SMTP_HOST, MOCKMAIL_SMTP_PORT ... set, stop when it ends, exit with its status",
+        help="run a command with MOCKMAIL_SMTP_HOST, MOCKMAIL_SMTP_PORT ... set, and exit with its status",
     )
     return parser
 

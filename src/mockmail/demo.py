@@ -71,9 +71,8 @@ def _download(mail: MockMail, say: _Say) -> None:
         pop.user(_BOB)
         pop.pass_(_PASSWORD)
         count, size = pop.stat()
-        say(
-            f"  {visit} visit: {count} messages, {size} bytes, unique-ids {[uid.split()[1].decode() for uid in pop.uidl()[1]]}"
-        )
+        unique_ids = [line.split()[1].decode() for line in pop.uidl()[1]]
+        say(f"  {visit} visit: {count} messages, {size} bytes, unique-ids {', '.join(unique_ids)}")
         pop.retr(1)
         pop.quit()
 
