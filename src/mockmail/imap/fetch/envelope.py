@@ -1,0 +1,71 @@
+"""ENVELOPE (RFC 3501 section 7.4.2), rendered from the header scan."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from mockmail.imap.encode import NIL, nstring
+from mockmail.mime.addresses import mailboxes
+from mockmail.mime.headers import HeaderBlock
+
+__all__ = ["EMPTY_ENVELOPE", "address_list", "envelope"]
+
+EMPTY_ENVELOPE = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+_CACHED_BYTES = 256
+
+
+def envelope(header: HeaderBlock) -> bytes:
+    """The parenthesized ENVELOPE of the message with this header. Encoded words stay as they are; a field that
+    occurs more than once counts once, except that address lists are put together."""
+    # envelope        = "(" env-date SP env-subject SP env-from SP env-sender SP env-reply-to SP env-to SP env-cc SP
+    #                   env-bcc SP env-in-reply-to SP env-message-id ")"
+    sender = _addresses(header, b"from")
+    submitter = _addresses(header, b"sender")
+    reply_to = _addresses(header, b"reply-to")
+    return b"(%b %b %b %b %b %b %b %b %b %b)" % (
+        _text(header, b"date"),
+        _text(header, b"subject"),
+        sender,
+        sender if submitter is NIL else submitter,
+        sender if reply_to is NIL else reply_to,
+        _addresses(header, b"to"),
+        _addresses(header, b"cc"),
+        _addresses(header, b"bcc"),
+        _text(header, b"in-reply-to"),
+        _text(header, b"message-id"),
+    )
+
+
+def _text(header: HeaderBlock, name: bytes) -> bytes:
+    value = header.index.get(name)
+    if value is None:
+        return NIL
+    # A literal holds CHAR8, which NUL is not.
+    return nstring(value.translate(None, b"\r\n\0").strip(b" \t"))
+
+
+def _addresses(header: HeaderBlock, name: bytes) -> bytes:
+    value = header.index.get(name)
+    if value is None:
+        return NIL
+    if name in header.repeated:
+        value = b", ".join(header.values(name))
+    return _cached_address_list(value) if len(value) <= _CACHED_BYTES else address_list(value)
+
+
+def address_list(value: bytes) -> bytes:
+    """A raw address list as ``((name route mailbox host) ...)``, or ``NIL`` when nothing is in it."""
+    # address         = "(" addr-name SP addr-adl SP addr-mailbox SP addr-host ")"
+    boxes = mailboxes(value.translate(None, b"\r\n\0"))
+    if not boxes:
+        return NIL
+    return b"(%b)" % b"".join(
+        [
+            b"(%b %b %b %b)" % (nstring(name), nstring(route), nstring(local), nstring(domain))
+            for name, route, local, domain in boxes
+        ]
+    )
+
+
+_cached_address_list = lru_cache(maxsize=1024)(address_list)
+"""The same few people write most of the mail of a mailbox."""
