@@ -1,0 +1,162 @@
+"""A bound port, and the accepting of connections on it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from mockmail.errors import ConfigurationError
+from mockmail.wire.connection import (
+    HANDSHAKE_SECONDS,
+    RESET_ON_CLOSE,
+    TLS_SHUTDOWN_SECONDS,
+    Connection,
+    Connections,
+    SessionFactory,
+)
+
+if TYPE_CHECKING:
+    import ssl
+
+    from mockmail.wire.runtime import Runtime
+
+__all__ = ["Listener"]
+
+BACKLOG = 1024
+ACCEPT_AGAIN_SECONDS = 0.1
+"""How long accepting rests when the process has run out of descriptors."""
+
+
+class Listener:
+    """One port of one protocol. It is bound, once, when it is made (port 0: the OS chooses), and takes connections
+    (into its backlog) from then on; they are served from :meth:`open` on.
+
+    Raises ``ConfigurationError`` when the address cannot be bound. ``setting`` is what the user wrote the port in.
+    ``tls`` is the context for StartTLS, or for each connection from its first byte with ``implicit_tls``.
+    """
+
+    def __init__(
+        self,
+        protocol: str,
+        factory: SessionFactory,
+        connections: Connections,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        setting: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        implicit_tls: bool = False,
+    ) -> None:
+        self.protocol = protocol
+        self.factory = factory
+        self.connections = connections
+        self.tls = tls
+        self.implicit_tls = implicit_tls
+        self._runtime: Runtime | None = None
+        self._socket: socket.socket | None = _bind(host, port, setting or f"{protocol}_port")
+        self.host = host
+        self.port: int = self._socket.getsockname()[1]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.host, self.port
+
+    def open(self, runtime: Runtime) -> None:
+        """Begin to accept. Loop thread, or an opener of ``Runtime.start``."""
+        assert self._socket is not None
+        self._runtime = runtime
+        runtime.attach(self)
+        self._watch()
+
+    def abort(self) -> None:
+        """Close the port; its connections live on. Idempotent; loop thread, or any thread before :meth:`open`."""
+        if self._socket is not None:
+            if self._runtime is not None:
+                self._runtime.loop.remove_reader(self._socket)
+                self._runtime.detach(self)
+            self._socket.close()
+            self._socket = None
+
+    close = abort
+
+    def close_after_fork(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+    def _watch(self) -> None:
+        if self._socket is not None and self._runtime is not None:
+            self._runtime.loop.add_reader(self._socket, self._accept)
+
+    def _accept(self) -> None:
+        # One for each readiness: the selector is level-triggered, and a second try mostly costs an exception.
+        assert self._socket is not None
+        assert self._runtime is not None
+        try:
+            accepted, peer = self._socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            self._runtime.record(error)
+            self._runtime.loop.remove_reader(self._socket)
+            self._runtime.loop.call_later(ACCEPT_AGAIN_SECONDS, self._watch)
+            return
+        accepted.setblocking(False)
+        fault = self.connections.connecting(self.protocol)
+        if fault is not None and fault.refuse:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            accepted.close()
+            return
+        connection = Connection(self, self._runtime, accepted, (peer[0], peer[1]), fault)
+        self._runtime.spawn(self._serve(accepted, connection))
+
+    async def _serve(self, accepted: socket.socket, connection: Connection) -> None:
+        assert self._runtime is not None
+        try:
+            # asyncio sets TCP_NODELAY.
+            if self.implicit_tls:
+                await self._runtime.loop.connect_accepted_socket(
+                    lambda: connection,
+                    accepted,
+                    ssl=self.tls,
+                    ssl_handshake_timeout=HANDSHAKE_SECONDS,
+                    ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS,
+                )
+            else:
+                await self._runtime.loop.connect_accepted_socket(lambda: connection, accepted)
+        except OSError:
+            # The client went away, or would not have our TLS; that is its own affair.
+            accepted.close()
+
+
+def _bind(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = None
+    try:
+        if not host.replace(".", "").isdigit() and family == socket.AF_INET:
+            family = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        if os.name == "posix":  # on Windows it would let two servers share a port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+        bound.setblocking(False)
+    except (OSError, OverflowError) as error:
+        if bound is not None:
+            bound.close()
+        raise ConfigurationError(_why(error, host, port, setting)) from error
+    return bound
+
+
+def _why(error: OSError | OverflowError, host: str, port: int, setting: str) -> str:
+    where = f"cannot listen on {host} port {port}"
+    if isinstance(error, OverflowError):
+        return f"{where}: write {setting}= as a number from 0 to 65535 (0 = a free port of the system's choice)."
+    if error.errno == errno.EADDRINUSE:
+        return f"{where}: the port is in use. Write {setting}=0 for a free port, or end the program that has it."
+    if error.errno == errno.EACCES:
+        return f"{where}: the port needs privileges. Write {setting}=0, or a number above 1023."
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"{where}: the host is no address of this machine. Write host='127.0.0.1', or another of its addresses."
+    return f"{where}: {error.strerror or error}. Write another host=, or {setting}=0 for a free port."
