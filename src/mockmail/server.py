@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from email.message import EmailMessage
 from types import TracebackType
-from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from mockmail.config import Settings
 from mockmail.core.clock import Clock
@@ -27,6 +26,9 @@ from mockmail.wire.contract import Link, Session
 from mockmail.wire.listener import Listener
 from mockmail.wire.runtime import Runtime
 from mockmail.wire.transcript import Transcript
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 __all__ = ["Endpoint", "MockMail"]
 

@@ -1,0 +1,19 @@
+"""The plugin is tested by runs of pytest in a process of their own, as users have them."""
+
+import pytest
+
+SEND = """
+import smtplib
+
+def send(mail, to="bob@example.test", subject="Hello"):
+    with smtplib.SMTP(*mail.smtp.address) as smtp:
+        smtp.sendmail("app@example.test", [to], f"Subject: {subject}\\n\\nHi.\\n")
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project whose tests can `from app import send`."""
+    pytester.makepyfile(app=SEND)
+    pytester.makeini("[pytest]\npythonpath = .\nfilterwarnings = error\n")
+    return pytester

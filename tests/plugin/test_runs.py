@@ -1,0 +1,111 @@
+"""The plugin in other people's runs: switched off, in parallel, strict, beside others, and unused."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def test_it_can_be_switched_off_by_its_name(project: pytest.Pytester) -> None:
+    project.makepyfile("def test_it(mockmail): pass")
+    result = project.runpytest_subprocess("-p", "no:mockmail")
+    result.stdout.fnmatch_lines(["*fixture 'mockmail' not found*"])
+
+
+def test_it_can_be_loaded_by_hand(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    project.makepyfile("def test_it(mockmail): assert mockmail.smtp.port")
+    project.runpytest_subprocess("-p", "mockmail.pytest_plugin").assert_outcomes(passed=1)
+
+
+def test_each_worker_of_xdist_has_a_server_of_its_own(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import pytest
+        from app import send
+
+        @pytest.mark.parametrize("number", range(20))
+        def test_it(mockmail, number):
+            send(mockmail, f"user{number}@example.test")
+            assert [m.recipients for m in mockmail.messages] == [(f"user{number}@example.test",)]
+    """)
+    project.runpytest_subprocess("-n", "2").assert_outcomes(passed=20)
+
+
+def test_strict_runs_with_warnings_as_errors(project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\npythonpath = .\n")
+    project.makepyfile("""
+        import imaplib
+        import poplib
+        from app import send
+
+        def test_it(mockmail):
+            send(mockmail)
+            pop = poplib.POP3(*mockmail.pop3.address)
+            pop.user("bob@example.test")
+            pop.pass_("any")
+            assert pop.stat()[0] == 1
+            pop.quit()
+            with imaplib.IMAP4(*mockmail.imap.address) as imap:
+                imap.login("bob@example.test", "any")
+                assert imap.select("INBOX")[1] == [b"1"]
+    """)
+    project.runpytest_subprocess("-W", "error", "--strict-markers", "--strict-config").assert_outcomes(passed=1)
+
+
+def test_the_fixtures_are_listed_with_a_sentence_each(project: pytest.Pytester) -> None:
+    result = project.runpytest_subprocess("--fixtures")
+    for name in ("mockmail", "mockmail_server", "mockmail_factory", "mockmail_settings"):
+        result.stdout.re_match_lines([rf"^{name}( \[session scope\])? -- .*pytest_plugin\.py:\d+$"])
+    result.stdout.no_fnmatch_line("*no docstring available*")
+    markers = project.runpytest_subprocess("--markers")
+    markers.stdout.fnmatch_lines(["@pytest.mark.mockmail(*settings): *"])
+
+
+def test_loading_the_plugin_imports_pytest_and_typing_alone() -> None:
+    code = """
+import pytest, sys, typing
+before = set(sys.modules)
+import mockmail.pytest_plugin
+print(*sorted(set(sys.modules) - before))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(ran.stdout.split()) == {"mockmail", "mockmail.pytest_plugin"}
+
+
+def test_a_run_without_mail_loads_nothing_heavy(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import sys
+
+        def test_it():
+            ours = {name for name in sys.modules if name.startswith("mockmail")}
+            assert ours == {"mockmail", "mockmail.pytest_plugin"}
+            assert not {"aiosmtpd", "ssl", "asyncio", "email"} & set(sys.modules)
+    """)
+    project.makeini("[pytest]")
+    result = project.runpytest_subprocess(
+        "-p", "no:asyncio", "-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:randomly"
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_importing_the_package_loads_no_interpreter_of_smtp() -> None:
+    code = "import sys, mockmail; mockmail.MockMail; print('aiosmtpd' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
+
+
+def test_ini_options_are_the_table_of_settings() -> None:
+    from mockmail.config import setting_fields
+    from mockmail.pytest_plugin import _INI_OPTIONS
+
+    assert [(row.name, row.kind, row.help) for row in setting_fields()] == list(_INI_OPTIONS)
+
+
+def test_public_names_can_all_be_imported() -> None:
+    import mockmail
+
+    for name in mockmail.__all__:
+        assert getattr(mockmail, name) is not None
+    assert set(mockmail.__all__) <= set(dir(mockmail))
+    with pytest.raises(AttributeError, match="no attribute 'Mockmail'"):
+        _ = mockmail.Mockmail
