@@ -84,7 +84,11 @@ def test_settings_come_from_the_environment_and_flags_win() -> None:
 
 
 def test_exec_runs_a_command_with_the_addresses_and_gives_its_status() -> None:
-    code = "import os, sys, smtplib; smtplib.SMTP(os.environ['MOCKMAIL_SMTP_HOST'], int(os.environ['MOCKMAIL_SMTP_PORT'])); sys.exit(7)"
+    code = """
+import os, smtplib, sys
+smtplib.SMTP(os.environ["MOCKMAIL_SMTP_HOST"], int(os.environ["MOCKMAIL_SMTP_PORT"])).quit()
+sys.exit(7)
+"""
     ran = run("serve", "--ephemeral", "--exec", "--", sys.executable, "-c", code)
     assert (ran.returncode, ran.stderr) == (7, "")
 
