@@ -124,9 +124,10 @@ def _fetchmail(
     program: Callable, tmp_path: Path, mockmail: MockMail, *options: str, ok: tuple[int, ...] = (0,)
 ) -> None:
     rc = tmp_path / "fetchmailrc"
+    protocol, *flags = options
     rc.write_text(
-        f"poll 127.0.0.1 protocol {options[0]} port {getattr(mockmail, options[0].lower()).port} auth password\n"
-        f"user '{BOB}' password 'secret' is 'root' here sslproto '' {' '.join(options[1:])} mda 'cat >> {tmp_path}/got'\n"
+        f"poll 127.0.0.1 protocol {protocol} port {getattr(mockmail, protocol.lower()).port} auth password\n"
+        f"user '{BOB}' password 'secret' is 'root' here sslproto '' {' '.join(flags)} mda 'cat >> {tmp_path}/got'\n"
     )
     rc.chmod(0o700)
     program("fetchmail")("-f", rc, "--idfile", tmp_path / "ids", "--pidfile", tmp_path / "pid", ok=ok)
