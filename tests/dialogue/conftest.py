@@ -20,8 +20,8 @@ A file ``tests/dialogue/<protocol>/<name>.txt`` has one thing a line:
 ``@expunge a@b folder uid ...``  another reader removes messages
 ====================  =================================================================================================
 
-``C2:``, ``S2:``, ``X2:`` are a second session, and so on; a session opens where its number first stands. Client lines that
-follow each other go out in one piece (pipelining) when the next thing is something else. ``\\xHH`` is a byte.
+``C2:``, ``S2:``, ``X2:`` are a second session, and so on; a session opens where its number first stands. Client lines
+that follow each other go out in one piece (pipelining) when the next thing is something else. ``\\xHH`` is a byte.
 ``{name}`` stands for text without spaces, and is the same everywhere: the first server line that has it sets it.
 ``{base64:text}``, ``{repeat:text:times}`` and ``{apop:secret}`` (of ``{timestamp}`` and the secret) are computed.
 
@@ -35,7 +35,11 @@ import binascii
 import hashlib
 import importlib
 import itertools
+import queue
 import re
+import socket
+import struct
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,11 +51,16 @@ from mockmail.config import Settings
 from mockmail.core.events import Actor
 from mockmail.core.message import Envelope
 from mockmail.core.world import World
+from mockmail.wire.connection import Connections
 from mockmail.wire.contract import Abort, Close, Link, Pause, Send
+from mockmail.wire.listener import Listener
+from mockmail.wire.runtime import Runtime
 
-SESSIONS = {"pop3": "mockmail.pop3.session:POP3Session", "imap": "mockmail.imap.session:IMAPSession"}
+SESSIONS = {"pop3": "mockmail.pop3.session:Pop3Session", "imap": "mockmail.imap.session:ImapSession"}
 """Protocol -> the class of its session, called with (link, world)."""
 FIRST_UID_VALIDITY = 1001
+SILENCE_SECONDS = 10.0
+"""How long a real server may take to answer before it is said not to."""
 _STEP = re.compile(r"(?P<who>[CSX])(?P<session>\d*)(?P<how>[:|])(?: (?P<text>.*))?")
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(?::([^{}]*))?\}")
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
@@ -323,9 +332,102 @@ class MemoryStage(Stage):
                 return
 
 
+class WatchedSession:
+    """A session that tells when its connection is gone."""
+
+    def __init__(self, session: object) -> None:
+        self._session = session
+        self.gone = threading.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._session, name)
+
+    def connection_lost(self) -> None:
+        try:
+            self._session.connection_lost()
+        finally:
+            self.gone.set()
+
+
+class SocketStage(Stage):
+    """Real sockets and the loop thread."""
+
+    def __init__(self, script: Script, session_class: type, *, byte_by_byte: bool) -> None:
+        super().__init__(script, session_class, byte_by_byte=byte_by_byte)
+        self.errors: list[BaseException] = []
+        self.runtime = Runtime(self.errors.append)
+        self.connections = Connections(errors=self.errors)
+        self.clients: dict[int, socket.socket] = {}
+        self.watched: dict[int, WatchedSession] = {}
+        self.made: queue.SimpleQueue[WatchedSession] = queue.SimpleQueue()
+        self.listener = Listener(script.protocol, self._make, self.connections)
+        self.runtime.start(self.listener.open)
+
+    def _make(self, link: Link) -> WatchedSession:
+        session = WatchedSession(self.session_class(link, self.world))
+        self.made.put(session)
+        return session
+
+    def on_loop(self, function: Callable[[], None]) -> None:
+        self.runtime.call(function)
+
+    def open(self, session: int) -> None:
+        client = self.clients[session] = socket.create_connection(self.listener.address, timeout=SILENCE_SECONDS)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.watched[session] = self.made.get(timeout=SILENCE_SECONDS)
+        self.received[session] = bytearray()
+
+    def send(self, session: int, data: bytes) -> None:
+        try:
+            if self.byte_by_byte:
+                for byte in data:
+                    self.clients[session].send(bytes((byte,)))
+            else:
+                self.clients[session].sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the server closed meanwhile; the script says whether it should
+
+    def half_close(self, session: int) -> None:
+        self.clients[session].shutdown(socket.SHUT_WR)
+
+    def vanish(self, session: int) -> None:
+        self.clients[session].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._leave(session)
+
+    def more(self, session: int) -> bool:
+        try:
+            data = self.clients[session].recv(1 << 16)
+        except TimeoutError:
+            raise Difference(f"the server is silent; unread is {bytes(self.received[session])!r}") from None
+        except ConnectionResetError:
+            return False
+        self.received[session] += data
+        return bool(data)
+
+    def expect_closed(self, session: int) -> None:
+        super().expect_closed(session)
+        self._leave(session)
+
+    def finished(self) -> None:
+        if self.errors:
+            raise self.errors[0]
+
+    def close(self) -> None:
+        for client in self.clients.values():
+            client.close()
+        self.runtime.stop()
+
+    def _leave(self, session: int) -> None:
+        self.clients.pop(session).close()
+        if not self.watched.pop(session).gone.wait(SILENCE_SECONDS):
+            raise Difference("the server does not notice that the client has gone")
+
+
 STAGES: dict[str, Callable[[Script, type], Stage]] = {
     "memory-whole": lambda script, session: MemoryStage(script, session, byte_by_byte=False),
     "memory-bytes": lambda script, session: MemoryStage(script, session, byte_by_byte=True),
+    "socket-whole": lambda script, session: SocketStage(script, session, byte_by_byte=False),
+    "socket-bytes": lambda script, session: SocketStage(script, session, byte_by_byte=True),
 }
 
 
@@ -347,6 +449,7 @@ class Play:
                 self._do(step)
             self._flush()
             for session in list(self.stage.received):
+                self.story.append(f"(C{session} half-closes)")
                 self.stage.half_close(session)
                 self.stage.expect_closed(session)
             self.stage.finished()
