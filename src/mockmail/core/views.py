@@ -243,13 +243,15 @@ class MailboxView:
 class Maildrop:
     """A mailbox as a POP3 session sees it: a snapshot, with marks for deletion (RFC 1939 section 5).
 
-    Message numbers are from 1. Nothing is deleted before :meth:`commit`.
+    Message numbers are from 1. Nothing is deleted here: whoever ends the session in order
+    expunges :meth:`doomed_uids`.
     """
 
-    __slots__ = ("_live_count", "_live_size_bytes", "deleted", "entries", "mailbox")
+    __slots__ = ("_live_count", "_live_size_bytes", "deleted", "entries", "mailbox", "uid_validity")
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
+        self.uid_validity = mailbox.uid_validity
         self.entries: tuple[Entry, ...] = tuple(mailbox.entries)
         self.deleted: set[int] = set()
         """Message numbers marked as deleted."""
@@ -287,7 +289,17 @@ class Maildrop:
 
     def unique_id(self, number: int) -> str:
         """A name that the message keeps across sessions (RFC 1939 section 7, UIDL)."""
-        return f"{self.mailbox.uid_validity:08x}{self.entries[number - 1].uid:08x}"
+        return f"{self.unique_id_prefix}{self.entries[number - 1].uid:08x}"
+
+    @property
+    def unique_id_prefix(self) -> str:
+        """What all unique-ids begin with; the UID follows, as eight hexadecimal digits."""
+        return f"{self.uid_validity:08x}"
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the mailbox got another UIDVALIDITY, so that UIDs known here name other messages."""
+        return self.mailbox.uid_validity != self.uid_validity
 
     def doomed_uids(self) -> list[int]:
         """UIDs of the messages marked as deleted."""
