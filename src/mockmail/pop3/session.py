@@ -1,0 +1,401 @@
+"""A POP3 conversation (RFC 1939, RFC 2449), sans-IO: framing, states, the one dispatch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from mockmail.core.accounts import AccountState
+from mockmail.core.events import Command as CommandEvent
+from mockmail.core.events import SessionClosed, SessionOpened
+from mockmail.core.world import World
+from mockmail.pop3.authorization import Authorization, Outcome
+from mockmail.pop3.extensions import LOGIN_COMMANDS, capabilities_of
+from mockmail.pop3.grammar import (
+    AUTH_LIMIT_BYTES,
+    COMMAND_LIMIT_BYTES,
+    BadCommand,
+    Command,
+    Line,
+    LineReader,
+    Overlong,
+    first_word,
+    parse_command,
+)
+from mockmail.pop3.transaction import Body, Reply, Transaction
+from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, Send, TLSInfo
+
+__all__ = ["Pop3Session"]
+
+IDLE_SECONDS = 600.0
+"""The least that RFC 1939 section 3 allows."""
+ERROR_LIMIT = 20
+"""So many lines in a row that are no commands, and the client is taken for no POP3 client."""
+COMMANDS_IN_A_PULL = 200
+"""Pipelined commands carried out before other connections have their turn: a few milliseconds at most."""
+
+_HIDDEN = "***"
+_TRANSACTION: Mapping[str, Callable[..., Reply]] = {
+    "STAT": Transaction.stat,
+    "LIST": Transaction.list,
+    "RETR": Transaction.retr,
+    "DELE": Transaction.dele,
+    "NOOP": Transaction.noop,
+    "RSET": Transaction.rset,
+    "TOP": Transaction.top,
+    "UIDL": Transaction.uidl,
+}
+_RESPONSE_CODE = re.compile(r"^(\+OK|-ERR) \[([A-Z/-]+)\]")
+_BROKEN = "-ERR [SYS/TEMP] the server met an error of its own"
+_SIGNING_OFF = "+OK mockmail POP3 server signing off"
+
+
+class Pop3Session:
+    """One conversation; see :class:`mockmail.wire.contract.Session`.
+
+    The maildrop is locked from login to the end of the session. After a reset of the server a session that had one
+    answers ``-ERR`` to all but QUIT, and lives on in the world it logged in to.
+    """
+
+    def __init__(self, link: Link, world: World) -> None:
+        self.link = link
+        self.world = world
+        self._capabilities = capabilities_of(world.settings)
+        self._next_world: World | None = None
+        self._lines = LineReader()
+        self._authorization = Authorization(link, "")
+        self._transaction: Transaction | None = None
+        self._outlived = False
+        """Whether a reset took the maildrop away."""
+        self._command = Command("", ())
+        """The one that is carried out, or was last."""
+        self._delayed: Callable[[], bytes] | None = None
+        """What to do after the pause that a fault asked for."""
+        self._body: Body | None = None
+        self._first_line = ""
+        """Of the response whose body is being sent."""
+        self._greeting = b""
+        self._pause: Pause | None = None
+        self._farewell: Close | Abort | None = None
+        self._errors_in_a_row = 0
+        self._hidden_from: int | None = None
+        """Where the secret goes on, of an over-long line that is still being thrown away."""
+        self._eof = False
+        self._idle = True
+        self._ended = False
+
+    # What the connection calls
+
+    def greeting(self) -> None:
+        """The banner, with a timestamp when there is APOP (RFC 1939 section 7)."""
+        world = self.world
+        world.journal.append(SessionOpened(world.clock.now(), "pop3", self.link.session, self.link.peer))
+        banner = "+OK mockmail POP3 server ready"
+        if "APOP" in self._capabilities.names:
+            domain = world.settings.default_domain
+            self._authorization.timestamp = f"<{world.store.new_id()}@{domain if domain.isascii() else 'localhost'}>"
+            banner = f"{banner} {self._authorization.timestamp}"
+        self._greeting = banner.encode("ascii") + b"\r\n"
+        self._idle = False
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes; commands are carried out when :meth:`outgoing` is called."""
+        if self._ended or self._eof:
+            return
+        self._lines.feed(data)
+        if self._hidden_from is not None:
+            self.link.redact(self._hidden_from, self._lines.position)
+            self._hidden_from = self._lines.position if self._lines.discarding else None
+        self._idle = False
+
+    def receive_eof(self) -> None:
+        """What was sent is still answered. Without a QUIT nothing is deleted."""
+        self._eof = True
+        self._idle = False
+
+    def notify(self) -> None:
+        """A maildrop is a snapshot: nothing that happens to the mailbox shows in it."""
+
+    def outgoing(self, limit_bytes: int = SLICE_BYTES) -> list[Action]:
+        """Carry out commands until ``limit_bytes`` of responses are made."""
+        if self._ended:
+            return []
+        chunks, self._greeting = [self._greeting], b""
+        size = len(chunks[0])
+        commands = 0
+        while size < limit_bytes and commands < COMMANDS_IN_A_PULL and self._pause is None and self._farewell is None:
+            if self._body is not None:
+                piece = self._next_piece(self._body)
+            else:
+                commands += 1
+                piece = self._next_reply()
+            if piece is None:
+                break
+            chunks.append(piece)
+            size += len(piece)
+        actions: list[Action] = [Send(b"".join(chunks))] if size else []
+        if self._pause is not None:
+            actions.append(self._pause)
+            self._pause = None
+        self._idle = self._body is None and self._delayed is None and not self._lines.ready(self._line_limit_bytes)
+        if self._farewell is None and self._idle and self._eof:
+            self._farewell = Close()
+        if self._farewell is not None:
+            actions.append(self._farewell)
+            self._end()
+        return actions
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command or a response is under way."""
+        return not (self._idle or self._ended)
+
+    @property
+    def wants_input(self) -> bool:
+        """False while bytes wait behind a response."""
+        return not (self.busy and self._lines.waiting)
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The inactivity autologout timer (RFC 1939 section 3)."""
+        return IDLE_SECONDS
+
+    def timed_out(self) -> None:
+        """Close without a word, and delete nothing (RFC 1939 section 3)."""
+        self._farewell = Close()
+
+    def tls_started(self, info: TLSInfo) -> None:
+        """Forget what was learnt in plain text (RFC 2595 section 4)."""
+        self.link.tls = info
+        self._lines.clear()
+        self._authorization.username = self._authorization.exchange = None
+
+    def rebind(self, world: World) -> None:
+        """Use ``world`` from the next command on, unless the client has logged in."""
+        self._next_world = world
+
+    def connection_lost(self) -> None:
+        """Release the lock; nothing is deleted."""
+        self._take_world()
+        self._end()
+        world = self.world
+        world.journal.append(SessionClosed(world.clock.now(), "pop3", self.link.session))
+
+    def _end(self) -> None:
+        self._ended = True
+        self._body = self._delayed = None
+        self._lines.clear()
+        if self._transaction is not None:
+            self._transaction.release()
+
+    def _take_world(self) -> None:
+        world, self._next_world = self._next_world, None
+        if world is None:
+            return
+        if self._transaction is None:
+            self.world = world
+            self._capabilities = capabilities_of(world.settings)
+        else:
+            self._outlived = True
+            self._transaction.release()
+
+    # Lines
+
+    @property
+    def _line_limit_bytes(self) -> int:
+        if self._authorization.exchange is not None or self._lines.peek(5).upper() == b"AUTH ":
+            return AUTH_LIMIT_BYTES
+        return COMMAND_LIMIT_BYTES
+
+    def _next_reply(self) -> bytes | None:
+        """Answer one line; ``None`` when there is none."""
+        if self._delayed is not None:
+            delayed, self._delayed = self._delayed, None
+            return delayed()
+        line = self._lines.take(self._line_limit_bytes)
+        if line is None:
+            return None
+        self._take_world()
+        if self._authorization.exchange is not None:
+            return self._continue_exchange(line)
+        if isinstance(line, Overlong):
+            self._hide_secret(line)
+            return self._refuse(BadCommand(first_word(line.head), "the line is too long"))
+        command = parse_command(line.data)
+        self._hide_secret(line)
+        if isinstance(command, BadCommand):
+            return self._refuse(command)
+        if command.name not in self._capabilities.commands:
+            return self._refuse(BadCommand(command.name, f"{command.name} is no command here"))
+        return self._consult(command)
+
+    def _continue_exchange(self, line: Line | Overlong) -> bytes:
+        if isinstance(line, Overlong):
+            self._authorization.exchange = None
+            self._hide(line.start)
+            return self._finish(Reply("-ERR the line is too long"))
+        self._hide(line.start)
+        try:
+            return self._conclude(self._authorization.respond(self.world, line.data))
+        except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
+            self._authorization.exchange = None
+            return self._broken(error)
+
+    def _hide_secret(self, line: Line | Overlong) -> None:
+        """Keep what follows PASS, APOP or AUTH out of transcripts."""
+        text = line.head if isinstance(line, Overlong) else line.data
+        word = first_word(text)
+        if word in LOGIN_COMMANDS:
+            self._hide(line.start + len(word) + 1)
+
+    def _hide(self, start: int) -> None:
+        stop = self._lines.position
+        if start < stop:
+            self.link.redact(start, stop)
+        if self._lines.discarding:
+            self._hidden_from = max(start, stop)
+
+    def _refuse(self, bad: BadCommand) -> bytes:
+        self._authorization.username = None
+        self._command = Command(bad.name, (_HIDDEN,) if bad.name in LOGIN_COMMANDS else bad.arguments)
+        self._errors_in_a_row += 1
+        if self._errors_in_a_row < ERROR_LIMIT:
+            return self._finish(Reply(f"-ERR {bad.reason}"))
+        return self._finish(Reply(f"-ERR {bad.reason}; that is one error too many", close=True))
+
+    # Commands
+
+    def _consult(self, command: Command) -> bytes:
+        """Ask what a fault wants done, then do it, or the command."""
+        self._command = command
+        verdict = self.link.command(command.name, _shown(command), self._account_meant(command))
+        if verdict is None:
+            return self._carry_out(command)
+
+        def proceed() -> bytes:
+            if verdict.drop:
+                self._farewell = Abort()
+                return b""
+            if verdict.reply is not None:
+                self._authorization.username = None
+                return self._finish(Reply(verdict.reply))
+            return self._carry_out(command)
+
+        if verdict.delay_seconds:
+            self._pause, self._delayed = Pause(verdict.delay_seconds), proceed
+            return b""
+        return proceed()
+
+    def _account_meant(self, command: Command) -> str | None:
+        if self._transaction is not None:
+            return self._transaction.account.address
+        username = self._authorization.username if command.name == "PASS" else None
+        if command.name == "APOP":
+            username = command.arguments[0]
+        if username is None:
+            return None
+        account = self.world.accounts.get(username)
+        return username if account is None else account.address
+
+    def _carry_out(self, command: Command) -> bytes:
+        """The one dispatch."""
+        self._errors_in_a_row = 0
+        try:
+            return self._conclude(self._outcome(command.name, command.arguments))
+        except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
+            return self._broken(error)
+
+    def _outcome(self, name: str, arguments: tuple[str, ...]) -> Outcome:
+        authorization, transaction = self._authorization, self._transaction
+        if name != "PASS":
+            authorization.username = None
+        if self._outlived:
+            if name == "QUIT":
+                return Reply(_SIGNING_OFF, close=True)
+            return Reply("-ERR [SYS/TEMP] the server was reset, and the maildrop is gone; connect again")
+        if name == "CAPA":
+            lines = "".join(f"{line}\r\n" for line in self._capabilities.lines)
+            return Reply("+OK capability list follows", iter([lines.encode("ascii", "replace")]))
+        if name == "QUIT":
+            return Reply(_SIGNING_OFF, close=True) if transaction is None else transaction.update()
+        if name in _TRANSACTION:
+            if transaction is None:
+                return Reply(f"-ERR {name} is for the TRANSACTION state; log in first")
+            return _TRANSACTION[name](transaction, *arguments)
+        if transaction is not None:
+            return Reply(f"-ERR {name} is for the AUTHORIZATION state; you are logged in")
+        if name == "USER":
+            return authorization.user(*arguments)
+        if name == "PASS":
+            return authorization.password(self.world, *arguments)
+        if name == "APOP":
+            return authorization.apop(self.world, *arguments)
+        return authorization.auth(self.world, *arguments)
+
+    def _conclude(self, outcome: Outcome) -> bytes:
+        reply = self._open(outcome) if isinstance(outcome, AccountState) else outcome
+        if self._authorization.exchange is not None:
+            return reply.text.encode("ascii") + b"\r\n"  # a prompt; the command goes on
+        return self._finish(reply)
+
+    def _open(self, account: AccountState) -> Reply:
+        """Lock the maildrop and enter the TRANSACTION state (RFC 1939 section 4)."""
+        if account.maildrop_session is not None:
+            return Reply("-ERR [IN-USE] the maildrop is locked by another session")
+        self._transaction = Transaction(self.world, account, self.link.session)
+        return Reply(f"+OK maildrop has {self._transaction.listing}")
+
+    # Responses
+
+    def _finish(self, reply: Reply) -> bytes:
+        """The first line of a response; without a body, the command is done."""
+        text = self._without_unknown_code(reply.text)
+        if reply.close:
+            self._farewell = Close()
+        if reply.body is None:
+            self._record(text)
+        else:
+            self._body, self._first_line = reply.body, text
+        return text.encode("utf-8", "replace") + b"\r\n"
+
+    def _next_piece(self, body: Body) -> bytes | None:
+        """The next slice of a response. The last one is handed over when the command is on record."""
+        try:
+            return next(body)
+        except StopIteration:
+            self._body = None
+        except Exception as error:  # noqa: BLE001 - recorded, and raised in the test; the client must not take half for all
+            self.link.errors.append(error)
+            self._farewell = Abort()
+            return b""
+        self._record(self._first_line)
+        return b".\r\n"
+
+    def _broken(self, error: Exception) -> bytes:
+        self.link.errors.append(error)
+        return self._finish(Reply(_BROKEN))
+
+    def _record(self, reply: str) -> None:
+        world, command = self.world, self._command
+        account = "" if self._transaction is None else self._transaction.account.address
+        world.journal.append(
+            CommandEvent(world.clock.now(), "pop3", command.name, _shown(command), account, self.link.session, reply)
+        )
+
+    def _without_unknown_code(self, text: str) -> str:
+        """Response codes are for clients that were told of them (RFC 2449 section 8, RFC 3206 section 3)."""
+        match = _RESPONSE_CODE.match(text)
+        if match is None:
+            return text
+        needed = {"RESP-CODES"} if match[2] == "IN-USE" else {"RESP-CODES", "AUTH-RESP-CODE"}
+        return text if needed <= self._capabilities.names else match[1] + text[match.end() :]
+
+
+def _shown(command: Command) -> str:
+    """A command's arguments, without secrets."""
+    arguments = command.arguments
+    if command.name == "PASS":
+        return _HIDDEN
+    if command.name in LOGIN_COMMANDS and len(arguments) > 1:
+        return f"{arguments[0]} {_HIDDEN}"
+    return " ".join(arguments)

@@ -1,0 +1,229 @@
+"""The TRANSACTION and UPDATE states (RFC 1939 sections 5 to 7): what a client does with its maildrop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mockmail.core.accounts import AccountState
+from mockmail.core.events import Actor
+from mockmail.core.mailbox import Entry
+from mockmail.core.views import Maildrop
+from mockmail.core.world import World
+from mockmail.pop3.grammar import message_number
+
+__all__ = ["Body", "Reply", "Transaction", "dot_stuffed", "drop_listing"]
+
+Body: TypeAlias = Iterator[bytes | None]
+"""Lines of a multi-line response in slices, without the last dot; ``None`` gives way to other connections."""
+
+SLICE_BYTES = 64 * 1024
+SLICE_LINES = 1000
+"""Listings and lines looked at in one go: about half a millisecond."""
+
+_HEADER_END = re.compile(rb"\A\r?\n|\r?\n\r?\n")
+
+
+@dataclass(slots=True)
+class Reply:
+    """A response. ``text`` is the line without its CRLF; a body makes it multi-line."""
+
+    text: str
+    body: Body | None = None
+    close: bool = False
+    """Whether the server closes after it."""
+
+    @property
+    def positive(self) -> bool:
+        return self.text.startswith("+OK")
+
+
+def drop_listing(count: int, size_bytes: int) -> str:
+    """``2 messages (320 octets)``."""
+    return f"{count} message{'' if count == 1 else 's'} ({size_bytes} octets)"
+
+
+def dot_stuffed(raw: bytes, stop: int | None = None) -> Iterator[bytes]:
+    """The first ``stop`` bytes of a message (all of it by default) as lines of a multi-line response, in slices.
+
+    A dot that begins a line is doubled. Lines end in CRLF alone: a bare CR or LF is part of its line, and is sent as
+    it was stored. A last line without an end gets one.
+    """
+    length = len(raw) if stop is None else stop
+    start = 0
+    while start < length:
+        end = min(start + SLICE_BYTES, length)
+        if end < length and raw[end - 1] == 0x0D:
+            end += 1  # CRLF is cut at no slice's end, so that only what stands first can be overlooked
+        piece = raw[start:end].replace(b"\r\n.", b"\r\n..")
+        if piece.startswith(b".") and (start == 0 or raw[start - 2 : start] == b"\r\n"):
+            piece = b"." + piece
+        yield piece
+        start = end
+    if length and raw[length - 2 : length] != b"\r\n":
+        yield b"\r\n"
+
+
+class Transaction:
+    """One session's hold on a maildrop: the exclusive lock, the snapshot, and the commands on it.
+
+    RETR sets ``\\Seen``, as Dovecot and Cyrus do, so that an IMAP client later finds the message read; TOP leaves it
+    alone, whatever it sends. Message-numbers are text here, as the client wrote them.
+    """
+
+    def __init__(self, world: World, account: AccountState, session: str) -> None:
+        """Takes the lock, which must be free."""
+        assert account.maildrop_session is None
+        self.world = world
+        self.account = account
+        self._session = session
+        self._actor = Actor("pop3", session, account.address)
+        self._maildrop = Maildrop(account.inbox)
+        account.maildrop_session = session
+
+    def release(self) -> None:
+        """Give the lock back. Nothing is deleted by it."""
+        if self.account.maildrop_session == self._session:
+            self.account.maildrop_session = None
+
+    @property
+    def listing(self) -> str:
+        """What there is, in words."""
+        return drop_listing(self._maildrop.count, self._maildrop.size_bytes)
+
+    def stat(self) -> Reply:
+        """STAT."""
+        return Reply(f"+OK {self._maildrop.count} {self._maildrop.size_bytes}")
+
+    def list(self, number: str | None = None) -> Reply:
+        """LIST [msg]."""
+        if number is None:
+            return Reply(f"+OK {self.listing}", self._scan_listings())
+        entry = self._entry(number)
+        return entry if isinstance(entry, Reply) else Reply(f"+OK {int(number)} {entry.message.size}")
+
+    def uidl(self, number: str | None = None) -> Reply:
+        """UIDL [msg]."""
+        if number is None:
+            return Reply("+OK unique-id listing follows", self._unique_id_listings())
+        entry = self._entry(number)
+        return (
+            entry if isinstance(entry, Reply) else Reply(f"+OK {int(number)} {self._maildrop.unique_id(int(number))}")
+        )
+
+    def retr(self, number: str) -> Reply:
+        """RETR msg."""
+        entry = self._entry(number)
+        return entry if isinstance(entry, Reply) else Reply(f"+OK {entry.message.size} octets", self._whole(entry))
+
+    def top(self, number: str, lines: str) -> Reply:
+        """TOP msg n."""
+        count = message_number(lines)
+        if count is None:
+            return Reply(f"-ERR {lines} is no number of lines")
+        entry = self._entry(number)
+        return entry if isinstance(entry, Reply) else Reply("+OK top of message follows", self._beginning(entry, count))
+
+    def dele(self, number: str) -> Reply:
+        """DELE msg."""
+        entry = self._entry(number)
+        if isinstance(entry, Reply):
+            return entry
+        if self._maildrop.mailbox.read_only:
+            return Reply("-ERR [SYS/PERM] the maildrop is read-only")
+        self._maildrop.delete(int(number))
+        return Reply(f"+OK message {int(number)} deleted")
+
+    def noop(self) -> Reply:
+        """NOOP."""
+        return Reply("+OK")
+
+    def rset(self) -> Reply:
+        """RSET."""
+        self._maildrop.reset()
+        return Reply(f"+OK maildrop has {self.listing}")
+
+    def update(self) -> Reply:
+        """QUIT: the UPDATE state. Removes what is marked, and releases the lock."""
+        maildrop = self._maildrop
+        try:
+            if maildrop.outdated:
+                # UIDVALIDITY was reset meanwhile: the UIDs known here name other messages now.
+                return Reply("-ERR [SYS/TEMP] some deleted messages not removed", close=True)
+            self.world.store.expunge(maildrop.mailbox, maildrop.doomed_uids(), self._actor)
+        finally:
+            self.release()
+        left = "maildrop empty"
+        if maildrop.count:
+            left = f"{maildrop.count} message{'' if maildrop.count == 1 else 's'} left"
+        return Reply(f"+OK mockmail POP3 server signing off ({left})", close=True)
+
+    # Messages
+
+    def _entry(self, text: str) -> Entry | Reply:
+        maildrop = self._maildrop
+        number = message_number(text)
+        if number is None:
+            return Reply(f"-ERR {text} is no message-number")
+        entry = maildrop.entry(number)
+        if entry is None:
+            if number in maildrop.deleted:
+                return Reply(f"-ERR message {number} already deleted")
+            total = len(maildrop.entries)
+            return Reply(f"-ERR no such message, only {total} message{'' if total == 1 else 's'} in maildrop")
+        return entry
+
+    def _whole(self, entry: Entry) -> Body:
+        yield from dot_stuffed(entry.message.raw)
+        mailbox, store = self._maildrop.mailbox, self.world.store
+        store.record_fetched(mailbox, [entry], [("full", False)], self._actor)
+        if not (mailbox.read_only or self._maildrop.outdated):
+            store.change_flags(mailbox, [entry.uid], "add", ["\\Seen"], self._actor)
+
+    def _beginning(self, entry: Entry, lines: int) -> Body:
+        raw = entry.message.raw
+        stop = yield from _end_of_top(raw, lines)
+        yield from dot_stuffed(raw, stop)
+        if stop == len(raw) and lines:
+            part = "full"  # fetchmail reads whole messages so
+        else:
+            part = "top" if lines else "header"
+        self.world.store.record_fetched(self._maildrop.mailbox, [entry], [(part, True)], self._actor)
+
+    # Listings
+
+    def _scan_listings(self) -> Body:
+        maildrop = self._maildrop
+        entries, deleted = maildrop.entries, maildrop.deleted
+        for start in range(0, len(entries), SLICE_LINES):
+            numbered = enumerate(entries[start : start + SLICE_LINES], start + 1)
+            yield "".join(
+                [f"{number} {len(entry.message.raw)}\r\n" for number, entry in numbered if number not in deleted]
+            ).encode("ascii")
+
+    def _unique_id_listings(self) -> Body:
+        maildrop = self._maildrop
+        entries, deleted, prefix = maildrop.entries, maildrop.deleted, maildrop.unique_id_prefix
+        for start in range(0, len(entries), SLICE_LINES):
+            numbered = enumerate(entries[start : start + SLICE_LINES], start + 1)
+            yield "".join(
+                [f"{number} {prefix}{entry.uid:08x}\r\n" for number, entry in numbered if number not in deleted]
+            ).encode("ascii")
+
+
+def _end_of_top(raw: bytes, lines: int) -> Generator[None, None, int]:
+    """Where the header, the empty line and so many lines of the body end. A message stored with bare LFs has lines
+    too, so that a client that asks for its header gets no more than that."""
+    header_end = _HEADER_END.search(raw)
+    if header_end is None:
+        return len(raw)
+    stop = header_end.end()
+    for count in range(1, lines + 1):
+        stop = raw.find(b"\n", stop) + 1
+        if stop == 0:
+            return len(raw)
+        if count % SLICE_LINES == 0:
+            yield None
+    return stop
