@@ -11,7 +11,7 @@ __all__ = ["content", "guess", "to_text"]
 _NOT_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem", "palmos", "unicodeescape"}
 )
-_ASCII_NAMES = frozenset({"", "us-ascii", "ascii", "utf-8", "utf8", "unknown-8bit", "x-unknown", "8bit"})
+_ASCII_NAMES = frozenset({"", "us-ascii", "ascii", "unknown-8bit", "x-unknown", "8bit"})
 # What browsers and mail readers take these labels for (WHATWG Encoding Standard).
 _SUPERSETS = {
     "gb2312": "gb18030",
