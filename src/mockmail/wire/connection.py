@@ -13,106 +13,40 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, cast
 
-from mockmail.wire.contract import (
-    SLICE_BYTES,
-    Abort,
-    Action,
-    Close,
-    Link,
-    Pause,
-    Send,
-    Session,
-    StartTLS,
-    TLSInfo,
-    Verdict,
-)
-from mockmail.wire.faults import Fault, FaultPlan, HalfClose, Tampering
-from mockmail.wire.transcript import Transcript
+from mockmail.wire.connections import Connections, SessionFactory
+from mockmail.wire.contract import SLICE_BYTES, Close, Link, Pause, Send, Session, StartTLS
+from mockmail.wire.faults import Fault
+from mockmail.wire.tampering import FaultSeam, HalfClose, Step
+from mockmail.wire.tls import drop_plain_text, start_tls, tls_info
+from mockmail.wire.transcript import Record
 
 if TYPE_CHECKING:
-    import ssl
-
     from mockmail.core.world import World
     from mockmail.wire.listener import Listener
     from mockmail.wire.runtime import Runtime
 
-__all__ = ["Connection", "Connections", "SessionFactory"]
+__all__ = ["Connection", "Connections", "SessionFactory", "reset_on_close"]
 
-SessionFactory: TypeAlias = Callable[[Link], Session]
-
-HANDSHAKE_SECONDS = 30.0
-TLS_SHUTDOWN_SECONDS = 2.0
 FAREWELL_SECONDS = 2.0
 """How long a client may go on sending after we have closed our side."""
-RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-
-
-class Connections:
-    """The open connections of one server, and what they share. Iterated by copies, so that a connection may go."""
-
-    def __init__(
-        self,
-        *,
-        transcript: Transcript | None = None,
-        faults: FaultPlan | None = None,
-        errors: list[BaseException] | None = None,
-    ) -> None:
-        self.transcript = transcript if transcript is not None else Transcript()
-        self.faults = faults
-        """Consulted at each command; may be replaced at any time."""
-        self.errors: list[BaseException] = errors if errors is not None else []
-        """Given to each new link. Whoever starts a new list has :meth:`rebind` tell the open ones."""
-        self._open: dict[Connection, None] = {}
-        self._numbers: dict[str, int] = {}
-
-    def __iter__(self) -> Iterator[Connection]:
-        return iter(tuple(self._open))
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def rebind(self, world: World, errors: list[BaseException] | None = None) -> None:
-        """Give each open session the new world, and each link the new list of errors if there is one."""
-        if errors is not None:
-            self.errors = errors
-        for connection in self:
-            connection.rebind(world)
-
-    def abort(self) -> None:
-        """Cut all connections."""
-        for connection in self:
-            connection.abort()
-
-    def connecting(self, protocol: str) -> Fault | None:
-        """The fault, if any, of the next connection itself."""
-        return self.faults.match(protocol, "CONNECT", "", None, "") if self.faults is not None else None
-
-    def name(self, protocol: str) -> str:
-        """A name for the next session of ``protocol``."""
-        number = self._numbers[protocol] = self._numbers.get(protocol, 0) + 1
-        return f"{protocol}-{number}"
-
-    def add(self, connection: Connection) -> None:
-        self._open[connection] = None
-
-    def discard(self, connection: Connection) -> None:
-        self._open.pop(connection, None)
+_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Connection(asyncio.Protocol):
     """Performs what a session asks for."""
 
     __slots__ = (
-        "_actions", "_closing", "_connections", "_discarding", "_ended", "_eof", "_fault", "_heard", "_held", "_link",
-        "_listener", "_loop", "_lost", "_pause", "_peer", "_pull_is_due", "_reading", "_record", "_runtime", "_socket",
-        "_tampering", "_timer", "_timer_at", "_transport", "_writing_paused", "session",
+        "_actions", "_closing", "_connections", "_discarding", "_eof", "_fault", "_heard", "_held", "_link",
+        "_listener", "_loop", "_lost", "_pause", "_peer", "_pull_is_due", "_reading", "_record", "_runtime", "_seam",
+        "_socket", "_timer", "_timer_at", "_transport", "_writing_paused", "session",
     )  # fmt: skip
 
     session: Session
     _transport: asyncio.Transport
+    _record: Record
+    _seam: FaultSeam
 
     def __init__(
         self, listener: Listener, runtime: Runtime, accepted: socket.socket, peer: tuple[str, int], fault: Fault | None
@@ -125,9 +59,7 @@ class Connection(asyncio.Protocol):
         self._peer = peer
         self._fault = fault
         self._link: Link | None = None
-        self._actions: deque[Action | HalfClose] = deque()
-        self._tampering: Tampering | None = None
-        self._ended: Tampering | None = None
+        self._actions: deque[Step] = deque()
         self._heard = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
@@ -156,11 +88,12 @@ class Connection(asyncio.Protocol):
             listener.address,
             wake=self._wake,
             redact=self._record.redact,
-            command=self._command,
             errors=connections.errors,
         )
+        self._seam = FaultSeam(connections, link, self._record)
+        link.command = self._seam.command
         if listener.implicit_tls:
-            link.tls = self._tls_info()
+            link.tls = tls_info(self._transport)
         self._runtime.attach(self)
         connections.add(self)
         self._heard = self._loop.time()
@@ -168,7 +101,8 @@ class Connection(asyncio.Protocol):
             self.session = listener.factory(link)
             self.session.greeting()
             if self._fault is not None:
-                self._begin_with(self._fault)
+                self._actions.extend(self._seam.connect(self._fault))
+                self._perform()
             self._pull()
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
@@ -279,10 +213,12 @@ class Connection(asyncio.Protocol):
         if self._closing or self._held or self._writing_paused or self._transport.is_closing():
             return
         session = self.session
-        faults = self._connections.faults
         try:
-            if self._tampering is not None or self._ended is not None or (faults is not None and faults.acts_on_bytes):
-                self._pull_one_command()
+            if self._seam.watches_output:
+                # So little that it has bytes of one command only: the one a fault may have been armed for.
+                one = session.outgoing(1)
+                self._actions.extend(self._seam.apply(one, busy=session.busy))
+                self._perform()
             else:
                 actions = session.outgoing(SLICE_BYTES)
                 if len(actions) == 1 and type(actions[0]) is Send:
@@ -300,20 +236,6 @@ class Connection(asyncio.Protocol):
             self._set_timer(self._heard + session.timeout_seconds)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
-
-    def _pull_one_command(self) -> None:
-        """Pull so little that a slice has bytes of one command only: the one a fault may have been armed for."""
-        actions: list[Action | HalfClose] = list(self.session.outgoing(1))
-        if self._tampering is not None:
-            actions = self._tampering.apply(actions)
-            if not self.session.busy:
-                actions += self._tampering.end()
-                self._tampering = None
-        if self._ended is not None:
-            actions[:0] = self._ended.end()
-            self._ended = None
-        self._actions.extend(actions)
-        self._perform()
 
     def _read_or_not(self) -> None:
         reading = self._discarding or not (self._held or self._writing_paused or not self.session.wants_input)
@@ -337,9 +259,11 @@ class Connection(asyncio.Protocol):
                 continue
             if type(action) is StartTLS:
                 if sends:
-                    self._drop_plain_text()
+                    drop_plain_text(self._transport, self._socket)
                 self._write(sends)
-                self._start_tls()
+                actions.clear()
+                self._held = True
+                self._runtime.spawn(self._handshake())
                 return
             if type(action) is Pause:
                 self._write(sends)
@@ -354,7 +278,8 @@ class Connection(asyncio.Protocol):
                 self._close()
                 return
             self._write(sends)
-            self._reset()
+            reset_on_close(self._socket)
+            self.abort()
             return
         self._write(sends)
 
@@ -389,7 +314,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         self._closing = True
         self._actions.clear()
-        if self._eof or not self._transport.can_write_eof() or not self._input_waits():
+        if self._eof or not self._transport.can_write_eof() or not _input_waits(self._socket):
             self._transport.close()
             return
         # Closing now would answer the unread input with a reset, which overtakes and destroys our last words.
@@ -398,12 +323,6 @@ class Connection(asyncio.Protocol):
         self._read_or_not()
         self._loop.call_later(FAREWELL_SECONDS, self._transport.abort)
 
-    def _input_waits(self) -> bool:
-        try:
-            return bool(self._socket.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False
-
     def _half_close(self) -> None:
         self._actions.clear()
         if not self._transport.can_write_eof():
@@ -411,10 +330,6 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write_eof()
         self._hold(math.inf)
-
-    def _reset(self) -> None:
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        self.abort()
 
     def _crash(self, error: Exception) -> None:
         self.link.errors.append(error)
@@ -452,39 +367,12 @@ class Connection(asyncio.Protocol):
             return
         self._pull()
 
-    # TLS
-
-    def _drop_plain_text(self) -> None:
-        """Forget what was sent behind STARTTLS in plain text (before its reply, so it cannot be the handshake)."""
-        self._transport.pause_reading()
-        try:
-            while self._socket.recv(SLICE_BYTES):
-                pass
-        except OSError:
-            pass  # nothing more there
-
-    def _start_tls(self) -> None:
-        context = self._listener.tls
-        if context is None:
-            raise RuntimeError(f"{self.link.session} asked for TLS, but its listener has none.")
-        self._held = True
-        self._actions.clear()
-        self._runtime.spawn(self._handshake(context))
-
-    async def _handshake(self, context: ssl.SSLContext) -> None:
+    async def _handshake(self) -> None:
         transport: asyncio.Transport | None = None
         try:
-            transport = await self._loop.start_tls(
-                self._transport,
-                self,
-                context,
-                server_side=True,
-                ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS,
-            )
+            transport = await start_tls(self._loop, self._transport, self, self._listener.tls)
         except OSError as error:
             self._record.note(f"TLS handshake failed: {error}")
-            transport = None
         finally:
             # asyncio tells nobody of a connection lost before the handshake was done.
             if transport is None:
@@ -496,7 +384,7 @@ class Connection(asyncio.Protocol):
         if self._closing:
             self.abort()
             return
-        self.link.tls = info = self._tls_info()
+        self.link.tls = info = tls_info(transport)
         self._record.note(f"TLS started ({info.version}, {info.cipher})")
         self._reading, self._writing_paused, self._held = True, False, False
         self._heard = self._loop.time()
@@ -507,45 +395,14 @@ class Connection(asyncio.Protocol):
             return
         self._pull()
 
-    def _tls_info(self) -> TLSInfo:
-        tls: ssl.SSLObject = self._transport.get_extra_info("ssl_object")
-        cipher = tls.cipher()
-        certificate = tls.getpeercert()
-        subject = None
-        if certificate:
-            names = cast("tuple[tuple[tuple[str, str], ...], ...]", certificate.get("subject", ()))
-            subject = ", ".join(f"{key}={value}" for name in names for key, value in name)
-        return TLSInfo(tls.version() or "", cipher[0] if cipher else "", subject)
 
-    # Faults
+def reset_on_close(connected: socket.socket) -> None:
+    """Have the socket's end be a RST."""
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
 
-    def _begin_with(self, fault: Fault) -> None:
-        """A fault of the connection itself: it acts on the greeting."""
-        verdict = fault.verdict()
-        if verdict is not None and verdict.drop:
-            self._actions.append(Abort())
-        elif verdict is not None and verdict.delay_seconds:
-            self._actions.append(Pause(verdict.delay_seconds))
-        else:
-            self._tampering = fault.tampering()
-        self._perform()
 
-    def _command(self, name: str, arguments: str, account: str | None) -> Verdict | None:
-        if account is not None:
-            self._record.account = account
-        faults = self._connections.faults
-        if faults is None or not faults.rules:
-            return None
-        if self._tampering is not None:
-            self._ended, self._tampering = self._tampering, None
-        link = self.link
-        try:
-            fault = faults.match(link.protocol, name, arguments, account, link.session)
-        except Exception as error:  # noqa: BLE001 - a predicate of the user's; recorded, and raised in the test
-            link.errors.append(error)
-            return None
-        if fault is None:
-            return None
-        self._record.note(f"fault: {fault.description}")
-        self._tampering = fault.tampering()
-        return fault.verdict()
+def _input_waits(connected: socket.socket) -> bool:
+    try:
+        return bool(connected.recv(1, socket.MSG_PEEK))
+    except OSError:
+        return False

@@ -1,41 +1,34 @@
 """Scripted faults: rules that match a command of any protocol and say what goes wrong, deterministically.
 
 A session asks once for each command (``Link.command``) and gets a ``Verdict`` on what it has to do itself; what acts
-on bytes is a :class:`Tampering` that the connection applies to that command's output.
+on bytes the connection sees to (``tampering``).
 """
 
 from __future__ import annotations
 
+import datetime
 import math
 import random
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
 
+from mockmail.core.events import Command
 from mockmail.errors import ConfigurationError
-from mockmail.wire.contract import Action, Close, Pause, Send, Verdict
+from mockmail.wire.contract import Verdict
 
-__all__ = ["Attempt", "Fault", "FaultPlan", "HalfClose", "Tampering", "Vocabulary"]
+__all__ = ["Fault", "FaultPlan", "Vocabulary"]
 
 EVERYWHERE = frozenset({"CONNECT", "GREETING", "AUTH", "*"})
 PHASES = frozenset({"CONNECT", "GREETING", "LITERAL", "MESSAGE"})
 """Not commands, so not meant by ``"*"``."""
-THROTTLE_STEPS_A_SECOND = 20
-GARBAGE = bytes(byte if byte in b"\r\n" else byte ^ 0x80 for byte in range(256))
-"""The same length and the same line ends, and nothing a client can read."""
 
 _ADDRESS = re.compile(r"[^\s<>:,;]+@[^\s<>:,;]+")
-_LITERAL = re.compile(rb"\{(\d+)\}\r\n")
 
 Matcher: TypeAlias = "str | re.Pattern[str]"
-
-
-@dataclass(frozen=True, slots=True)
-class HalfClose:
-    """An action of faults alone: say no more, but go on listening."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,72 +41,6 @@ class Vocabulary:
     """Those that log in; all of them are meant by ``"AUTH"``."""
     tagged: bool = False
     """Whether there are tags and literals."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A command that is about to be carried out: what ``where`` judges. ``arguments`` are as sent; those of a
-    message's end are its recipients."""
-
-    protocol: str
-    name: str
-    arguments: str
-    account: str | None
-    session: str
-
-
-class Tampering:
-    """A fault at work on the output of one command."""
-
-    __slots__ = ("_fault", "_left", "_literal_seen")
-
-    def __init__(self, fault: Fault) -> None:
-        self._fault = fault
-        self._left = fault.after_bytes
-        self._literal_seen = False
-
-    def apply(self, actions: Iterable[Action | HalfClose]) -> list[Action | HalfClose]:
-        done: list[Action | HalfClose] = []
-        for action in actions:
-            if type(action) is not Send:
-                done.append(action)
-                continue
-            data, cut = self._shorten(action.data)
-            if self._fault.garble:
-                data = data.translate(GARBAGE)
-            done += self._paced(data)
-            if cut:
-                done.append(Close())
-                break
-        return done
-
-    def end(self) -> list[Action | HalfClose]:
-        """What follows the last byte."""
-        if self._fault.half_close:
-            return [HalfClose()]
-        if self._left is not None or self._fault.partial_literal:
-            return [Close()]  # the reply was shorter than the place for the cut
-        return []
-
-    def _shorten(self, data: bytes) -> tuple[bytes, bool]:
-        if self._left is not None:
-            if len(data) >= self._left:
-                return data[: self._left], True
-            self._left -= len(data)
-        elif self._fault.partial_literal and (match := _LITERAL.search(data)) is not None:
-            return data[: match.end() + int(match[1]) // 2], True
-        return data, False
-
-    def _paced(self, data: bytes) -> list[Action]:
-        rate = self._fault.throttle
-        if rate is None:
-            return [Send(data)] if data else []
-        step = max(1, int(rate / THROTTLE_STEPS_A_SECOND))
-        paced: list[Action] = []
-        for start in range(0, len(data), step):
-            piece = data[start : start + step]
-            paced += (Send(piece), Pause(len(piece) / rate))
-        return paced
 
 
 class Fault:
@@ -139,7 +66,7 @@ class Fault:
         partial_literal: bool,
         account: Matcher | None,
         to: Matcher | Collection[str] | None,
-        where: Callable[[Attempt], bool] | None,
+        where: Callable[[Command], bool] | None,
         nth: int | None,
         times: int | None,
         probability: float | None,
@@ -219,14 +146,10 @@ class Fault:
             return None
         return Verdict(self.reply, self.drop, self.delay_seconds, self.wrong_tag)
 
-    def tampering(self) -> Tampering | None:
-        """What the connection has to do to the output."""
-        return Tampering(self) if self.acts_on_bytes else None
-
-    def fires(self, attempt: Attempt, logins: frozenset[str], *, eligible: bool) -> bool:
-        """Count ``attempt`` if it matches, and say whether this rule acts on it (never when another one does, that
+    def fires(self, command: Command, logins: frozenset[str], *, eligible: bool) -> bool:
+        """Count ``command`` if it matches, and say whether this rule acts on it (never when another one does, that
         is, unless ``eligible``)."""
-        if not self._matches(attempt, logins):
+        if not self._matches(command, logins):
             return False
         self._seen += 1
         if not eligible or self.used_up or self._seen < (self.nth or 1):
@@ -236,33 +159,43 @@ class Fault:
         self.hits += 1
         return True
 
-    def _matches(self, attempt: Attempt, logins: frozenset[str]) -> bool:
-        name, command = attempt.name, self.command
-        if self.protocol != attempt.protocol:
+    def _matches(self, command: Command, logins: frozenset[str]) -> bool:
+        name, wanted = command.name, self.command
+        if self.protocol != command.protocol:
             return False
-        if command == "*":
+        if wanted == "*":
             if name in PHASES:
                 return False
-        elif not (name == command or name.endswith(" " + command) or (command == "AUTH" and name in logins)):
+        elif not (name == wanted or name.endswith(" " + wanted) or (wanted == "AUTH" and name in logins)):
             return False
-        if self.account is not None and not _is(self.account, attempt.account or ""):
+        if self.account is not None and not _is(self.account, command.account):
             return False
-        if self.to is not None and not _all_there(self.to, _ADDRESS.findall(attempt.arguments)):
+        if self.to is not None and not _all_there(self.to, _ADDRESS.findall(command.arguments)):
             return False
-        return self.where is None or bool(self.where(attempt))
+        return self.where is None or bool(self.where(command))
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 class FaultPlan:
-    """The faults of a server, in the order added. ``add`` and ``remove`` from any thread; ``match`` on the loop's."""
+    """The faults of a server, in the order added. ``add`` and ``remove`` from any thread; ``match`` on the loop's.
+
+    ``vocabularies`` has the protocols that faults are known for. ``on_fired`` is told of each hit (loop thread), with
+    the command as ``where`` saw it: not carried out yet, so without a reply; ``now`` dates it.
+    """
 
     def __init__(
         self,
         vocabularies: Mapping[str, Vocabulary] | None = None,
         *,
-        on_fired: Callable[[Fault, Attempt], None] | None = None,
+        on_fired: Callable[[Fault, Command], None] | None = None,
+        now: Callable[[], datetime.datetime] = _now,
     ) -> None:
         self._vocabularies = dict(vocabularies or {})
         self._on_fired = on_fired
+        self._now = now
         self._lock = threading.Lock()
         self.rules: tuple[Fault, ...] = ()
         self._added: list[Fault] = []
@@ -287,7 +220,7 @@ class FaultPlan:
         partial_literal: bool = False,
         account: Matcher | None = None,
         to: Matcher | Collection[str] | None = None,
-        where: Callable[[Attempt], bool] | None = None,
+        where: Callable[[Command], bool] | None = None,
         nth: int | None = None,
         times: int | None = None,
         probability: float | None = None,
@@ -335,19 +268,20 @@ class FaultPlan:
         return [fault for fault in tuple(self._added) if not fault.hits]
 
     def match(self, protocol: str, name: str, arguments: str, account: str | None, session: str) -> Fault | None:
-        """The first rule that acts on this command; it counts as a hit. Lets exceptions of ``where`` through."""
+        """The first rule that acts on this command; it counts as a hit. The arguments at the end of a message are
+        its recipients, separated by spaces. Lets exceptions of ``where`` through."""
         rules = self.rules
         if not rules:
             return None
-        attempt = Attempt(protocol, name.upper(), arguments, account, session)
+        command = Command(self._now(), protocol, name.upper(), arguments, account or "", session, "")
         vocabulary = self._vocabularies.get(protocol)
         logins = vocabulary.logins if vocabulary is not None else frozenset()
         fired = None
         for rule in rules:
-            if rule.fires(attempt, logins, eligible=fired is None):
+            if rule.fires(command, logins, eligible=fired is None):
                 fired = rule
         if fired is not None and self._on_fired is not None:
-            self._on_fired(fired, attempt)
+            self._on_fired(fired, command)
         return fired
 
     def _set(self, rules: tuple[Fault, ...]) -> None:

@@ -8,14 +8,9 @@ import socket
 from typing import TYPE_CHECKING
 
 from mockmail.errors import ConfigurationError
-from mockmail.wire.connection import (
-    HANDSHAKE_SECONDS,
-    RESET_ON_CLOSE,
-    TLS_SHUTDOWN_SECONDS,
-    Connection,
-    Connections,
-    SessionFactory,
-)
+from mockmail.wire.connection import Connection, reset_on_close
+from mockmail.wire.connections import Connections, SessionFactory
+from mockmail.wire.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS
 
 if TYPE_CHECKING:
     import ssl
@@ -105,7 +100,7 @@ class Listener:
         accepted.setblocking(False)
         fault = self.connections.connecting(self.protocol)
         if fault is not None and fault.refuse:
-            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            reset_on_close(accepted)
             accepted.close()
             return
         connection = Connection(self, self._runtime, accepted, (peer[0], peer[1]), fault)
@@ -121,7 +116,7 @@ class Listener:
                     accepted,
                     ssl=self.tls,
                     ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                    ssl_shutdown_timeout=TLS_SHUTDOWN_SECONDS,
+                    ssl_shutdown_timeout=SHUTDOWN_SECONDS,
                 )
             else:
                 await self._runtime.loop.connect_accepted_socket(lambda: connection, accepted)

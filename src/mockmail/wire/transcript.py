@@ -60,14 +60,14 @@ class _Chunk:
         """Bytes as Latin-1 text; each secret that begins here is shown as a mark, the rest of one as nothing."""
         shown: list[str] = []
         done = 0
+        hidden_up_to = -1
         for start, stop in self.secrets:
             first, last = start - offset, stop - offset
             if last <= done or first >= len(data):
                 continue
-            shown.append(data[done : max(first, done)].decode("latin-1"))
-            if first >= 0:
-                shown.append(SECRET)
-            done = max(done, last)
+            if first >= 0 and first > hidden_up_to:
+                shown += (data[done:first].decode("latin-1"), SECRET)
+            done = hidden_up_to = last
         shown.append(data[done:].decode("latin-1"))
         return "".join(shown)
 
