@@ -136,7 +136,10 @@ class Session(Protocol):
 
     def outgoing(self, limit_bytes: int = SLICE_BYTES) -> list[Action]:
         """Hand over what is to be done now, at most about ``limit_bytes`` of it, in order. An empty list means
-        nothing for now, unless :attr:`busy`: a long command gave way to other connections."""
+        nothing for now, unless :attr:`busy`: a long command gave way to other connections.
+
+        The limit is looked at between pieces (a line, a slice of a message) and splits none. A pull with a limit of 1
+        gets bytes of one command only: that is how a fault meets the output of the command it was meant for."""
 
     @property
     def busy(self) -> bool:

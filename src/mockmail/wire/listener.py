@@ -104,7 +104,9 @@ class Listener:
             accepted.close()
             return
         connection = Connection(self, self._runtime, accepted, (peer[0], peer[1]), fault)
-        self._runtime.spawn(self._serve(accepted, connection))
+        task = self._runtime.spawn(self._serve(accepted, connection))
+        # A stop may cancel the task before its first step, when no transport owns the socket yet.
+        task.add_done_callback(lambda task: accepted.close() if task.cancelled() else None)
 
     async def _serve(self, accepted: socket.socket, connection: Connection) -> None:
         assert self._runtime is not None

@@ -76,8 +76,8 @@ class Record:
     """The transcript of one connection in the making. The methods that write are the loop thread's."""
 
     __slots__ = (
-        "_clock", "_head", "_head_bytes", "_left_out", "_secrets_ahead", "_tail", "_tail_bytes", "account",
-        "peer", "protocol", "received_bytes", "sent_bytes", "session",
+        "_clock", "_head", "_head_bytes", "_last_secret", "_left_out", "_secrets_ahead", "_tail", "_tail_bytes",
+        "account", "peer", "protocol", "received_bytes", "sent_bytes", "session",
     )  # fmt: skip
 
     def __init__(self, protocol: str, session: str, peer: tuple[str, int], clock: Callable[[], float]) -> None:
@@ -94,6 +94,7 @@ class Record:
         self._tail_bytes = 0
         self._left_out = 0
         self._secrets_ahead: tuple[tuple[int, int], ...] = ()
+        self._last_secret = (-1, -1)
 
     def received(self, data: bytes) -> None:
         chunk = _Chunk(self._clock(), "C", self.received_bytes, data)
@@ -115,6 +116,9 @@ class Record:
         """Hide the received bytes ``[start, stop)``, also those still to come."""
         if start >= stop:
             return
+        if self._last_secret[0] <= start <= self._last_secret[1]:
+            start = self._last_secret[0]
+        self._last_secret = (start, stop)
         if stop > self.received_bytes:
             self._secrets_ahead = (*self._secrets_ahead, (start, stop))
         for chunks in (self._tail, self._head):

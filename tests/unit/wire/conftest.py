@@ -78,7 +78,9 @@ class LineSession:
         size = sum(len(action.data) for action in actions if isinstance(action, Send))
         while size < limit_bytes and not any(isinstance(action, (StartTLS, Pause, Close, Abort)) for action in actions):
             if self.left:
-                count = min(self.left, limit_bytes)
+                count = min(self.left, 65536)
+                if self.left - count == 1:
+                    count -= 1
                 self.left -= count
                 actions.append(Send(b"x" * count if self.left else b"x" * (count - 2) + b"\r\n"))
                 size += count
