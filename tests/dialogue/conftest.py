@@ -56,7 +56,11 @@ from mockmail.wire.contract import Abort, Close, Link, Pause, Send
 from mockmail.wire.listener import Listener
 from mockmail.wire.runtime import Runtime
 
-SESSIONS = {"pop3": "mockmail.pop3.session:Pop3Session", "imap": "mockmail.imap.session:ImapSession"}
+SESSIONS = {
+    "smtp": "mockmail.smtp.session:SmtpSession",
+    "pop3": "mockmail.pop3.session:Pop3Session",
+    "imap": "mockmail.imap.session:ImapSession",
+}
 """Protocol -> the class of its session, called with (link, world)."""
 FIRST_UID_VALIDITY = 1001
 SILENCE_SECONDS = 10.0

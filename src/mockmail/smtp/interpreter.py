@@ -16,7 +16,7 @@ from mockmail.smtp.replies import with_status_code
 
 __all__ = ["PRIVATE_NAMES", "Commands", "Interpreter", "open_interpreter"]
 
-PRIVATE_NAMES = ("_smtp_methods", "_handle_hooks", "_create_session", "_set_rset_state", "_set_post_data_state")
+PRIVATE_NAMES = ("_smtp_methods", "_handle_hooks", "_create_session", "_set_rset_state", "_syntax_available")
 """What we rely on and aiosmtpd does not promise; a test holds each to what we expect of it."""
 
 _FREE_LIMIT = 64
@@ -35,6 +35,7 @@ class Commands(Protocol):
     def rset(self) -> str: ...
     def quit(self, argument: str | None) -> str: ...
     def authentication_missing(self) -> bool: ...
+    def understands(self, command: str) -> bool: ...
 
 
 class _NoLoop:
@@ -56,8 +57,10 @@ class _Hooks:
     __slots__ = ()
 
     async def handle_HELO(self, server: Interpreter, session: Any, envelope: Any, host: str) -> str:  # noqa: N802
-        session.host_name = host
-        return server.commands.helo(host)
+        reply = server.commands.helo(host)
+        if reply.startswith("250"):
+            session.host_name = host
+        return reply
 
     async def handle_RSET(self, server: Interpreter, session: Any, envelope: Any) -> str:  # noqa: N802
         return server.commands.rset()
@@ -120,9 +123,10 @@ class Interpreter(SMTP):
         await self.push("530 5.7.0 Authentication required")
         return True
 
+    @syntax("HELO hostname")
     async def smtp_HELO(self, hostname: str | None) -> None:  # noqa: N802
         """Replies to HELO and EHLO have no status code (RFC 2034 section 3)."""
-        self._greets = bool(hostname)
+        self._greets = True
         try:
             await super().smtp_HELO(hostname)
         finally:
@@ -143,6 +147,10 @@ class Interpreter(SMTP):
         await super().smtp_HELP(arg)
         # 250 says that a requested action is completed; help is 214 (RFC 5321 section 4.2.3).
         self._replies = ["214" + reply[3:] if reply.startswith("250") else reply for reply in self._replies]
+
+    def _syntax_available(self, method: Any) -> bool:
+        """HELP names what is understood and nothing else."""
+        return super()._syntax_available(method) and self.commands.understands(method.__name__.removeprefix("smtp_"))
 
     @syntax("VRFY <address>")
     async def smtp_VRFY(self, arg: str | None) -> None:  # noqa: N802
@@ -168,6 +176,10 @@ class Interpreter(SMTP):
     async def smtp_AUTH(self, arg: str | None) -> None:  # noqa: N802
         if not await self.check_helo_needed("EHLO"):
             self._replies.append(self.commands.auth(arg))
+
+    @syntax("EXPN <list>")
+    async def smtp_EXPN(self, arg: str | None) -> None:  # noqa: N802
+        await super().smtp_EXPN(arg or "")
 
     @syntax("QUIT")
     async def smtp_QUIT(self, arg: str | None) -> None:  # noqa: N802

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["BAD_ENCODING", "OK", "code_of", "one_line", "render", "with_status_code", "without_status_code"]
+__all__ = ["OK", "code_of", "printable", "render", "with_status_code", "without_status_code"]
 
 OK = "250 2.0.0 OK"
-BAD_ENCODING = "501 5.5.2 Write the command in UTF-8 without control characters"
 
 _STATUS_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ")
 _DEFAULT_STATUS_CODES = {
@@ -62,7 +61,7 @@ def without_status_code(reply: str) -> str:
     )
 
 
-def one_line(text: str) -> str:
-    """What a client sent, fit to stand in a reply: no control characters, not too long."""
-    clean = "".join(character if character.isprintable() else "?" for character in text)
-    return clean if len(clean) <= 200 else clean[:200] + "..."
+def printable(text: str) -> str:
+    """What a client sent, fit to stand in a reply: printable ASCII, not too long."""
+    clean = "".join(character if " " <= character <= "~" else "?" for character in text)
+    return clean if len(clean) <= 40 else clean[:40] + "..."

@@ -1,0 +1,148 @@
+"""Lines out of bytes, and replies gathered into writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mockmail.smtp.replies import render
+from mockmail.wire.contract import Action, Send
+
+__all__ = ["LineBuffer", "Outbox"]
+
+_KEPT_LINE_BYTES = 12288 + 64
+"""How much of a line is kept: more than any command or answer may have."""
+
+
+class LineBuffer:
+    """Input that waits, and where it stands in the connection. A line ends in CRLF, or (a person at a ``nc`` prompt)
+    in a bare LF. What has to stay out of transcripts is told to ``redact`` as soon as it is seen."""
+
+    __slots__ = ("_base", "_data", "_overlong", "_redact", "_start")
+
+    def __init__(self, redact: Callable[[int, int], None]) -> None:
+        self._redact = redact
+        self._data = bytearray()
+        self._start = 0
+        self._base = 0
+        """How many bytes of the connection came before ``_data``."""
+        self._overlong: bytes | None = None
+        """The beginning of a line whose rest is thrown away until it ends."""
+
+    def __len__(self) -> int:
+        return len(self._data) - self._start
+
+    @property
+    def has_line(self) -> bool:
+        """Whether a line is complete."""
+        return self._data.find(b"\n", self._start) >= 0
+
+    def push(self, data: bytes) -> None:
+        """Add bytes behind those that wait."""
+        self._data += data
+
+    def passed_by(self, count: int) -> None:
+        """Count bytes of the connection that never came here, as nothing waited."""
+        self._base += count
+
+    def take_line(self, *, secret: bool) -> tuple[bytes, int] | None:
+        """The next line without its end, of which at least the first 12 KB, and its offset in the connection; ``None``
+        when none is complete. ``secret``: whatever it says is to be hidden."""
+        start = self._start
+        end = self._data.find(b"\n", start)
+        if end < 0:
+            self._shorten(secret)
+            return None
+        line = bytes(self._data[start:end])
+        at = self._base + start
+        self._start = end + 1
+        if self._overlong is not None:
+            if secret or _may_have_secret(self._overlong):
+                self._redact(at, at + len(line))
+            line, self._overlong = self._overlong, None
+            return line, at
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        if secret:
+            self._redact(at, at + len(line))
+        return line, at
+
+    def take_rest(self) -> bytes:
+        """All that waits."""
+        data = bytes(self._data[self._start :])
+        self.drop_rest()
+        return data
+
+    def give_back(self, data: bytes) -> None:
+        """Put back the end of what was taken, or passed by."""
+        self._base -= len(data)
+        self._data += data
+
+    def drop_rest(self) -> None:
+        """Forget what waits."""
+        self._base += len(self._data)
+        self._data.clear()
+        self._start = 0
+
+    def hide_rest(self, *, secret: bool) -> None:
+        """Redact a line that was cut short, if it was to be hidden."""
+        if len(self) and (secret or _may_have_secret(self._data[self._start : self._start + 5])):
+            self._redact(self._base + self._start, self._base + len(self._data))
+
+    def compact(self) -> None:
+        """Give up the memory of what was taken."""
+        if self._start:
+            del self._data[: self._start]
+            self._base += self._start
+            self._start = 0
+
+    def _shorten(self, secret: bool) -> None:
+        """Keep the beginning of a line that is longer than any may be, and no more."""
+        if self._overlong is None:
+            if len(self) <= _KEPT_LINE_BYTES:
+                return
+            self._overlong = bytes(self._data[self._start : self._start + _KEPT_LINE_BYTES])
+        if secret or _may_have_secret(self._overlong):
+            self._redact(self._base + self._start, self._base + len(self._data))
+        self.drop_rest()
+
+
+def _may_have_secret(line: bytes | bytearray) -> bool:
+    return line[:5].upper() == b"AUTH "
+
+
+class Outbox:
+    """Actions in order, the replies between two others joined into one write."""
+
+    __slots__ = ("_actions", "_replies", "unsent_bytes")
+
+    def __init__(self) -> None:
+        self._actions: list[Action] = []
+        self._replies: list[bytes] = []
+        self.unsent_bytes = 0
+        """Bytes of the replies not yet taken."""
+
+    def __bool__(self) -> bool:
+        return bool(self._actions or self._replies)
+
+    def say(self, reply: str) -> None:
+        """Queue a reply."""
+        data = render(reply)
+        self._replies.append(data)
+        self.unsent_bytes += len(data)
+
+    def act(self, action: Action) -> None:
+        """Queue another action behind the replies so far."""
+        self._join()
+        self._actions.append(action)
+
+    def take(self) -> list[Action]:
+        """All of it."""
+        self._join()
+        actions, self._actions = self._actions, []
+        self.unsent_bytes = 0
+        return actions
+
+    def _join(self) -> None:
+        if self._replies:
+            self._actions.append(Send(b"".join(self._replies)))
+            self._replies.clear()

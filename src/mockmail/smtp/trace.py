@@ -1,0 +1,52 @@
+"""The trace headers of a stored message (RFC 5321 section 4.4)."""
+
+from __future__ import annotations
+
+import datetime
+
+__all__ = ["protocol_name", "trace_headers"]
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def protocol_name(*, extended: bool, smtputf8: bool, secure: bool, authenticated: bool) -> str:
+    """The WITH keyword: ``SMTP``, ``ESMTP``, ``ESMTPSA``, ``UTF8SMTPA`` ... (RFC 3848, RFC 6531 section 4.3)."""
+    if not extended:
+        return "SMTP"
+    name = "UTF8SMTP" if smtputf8 else "ESMTP"
+    return name + ("S" if secure else "") + ("A" if authenticated else "")
+
+
+def trace_headers(
+    *,
+    sender: str,
+    helo: str,
+    peer: str,
+    server: str,
+    protocol: str,
+    message_id: str,
+    recipients: list[str],
+    at: datetime.datetime,
+) -> bytes:
+    """Return-Path and Received. A recipient is named only when there is one: others shall not learn of each other
+    (RFC 5321 section 7.6)."""
+    peer_literal = f"IPv6:{peer}" if ":" in peer else peer
+    clause = f"\r\n\tfor <{recipients[0]}>" if len(recipients) == 1 else ""
+    return (
+        f"Return-Path: <{sender}>\r\n"
+        f"Received: from {helo} ([{peer_literal}])\r\n"
+        f"\tby {server} with {protocol} id {message_id}{clause};\r\n"
+        f"\t{_date_time(at)}\r\n"
+    ).encode()
+
+
+def _date_time(at: datetime.datetime) -> str:
+    """RFC 5322 section 3.3, with English names whatever the locale."""
+    offset = at.utcoffset() or datetime.timedelta()
+    minutes = int(offset.total_seconds()) // 60
+    zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
+    return (
+        f"{_DAYS[at.weekday()]}, {at.day} {_MONTHS[at.month - 1]} {at.year:04} "
+        f"{at.hour:02}:{at.minute:02}:{at.second:02} {zone}"
+    )
