@@ -244,7 +244,7 @@ class SmtpSession:
             if code_of(reply) == 421:
                 self._end(Close())
             return
-        if code_of(reply) >= 400 and code_of(reply) not in _SYNTAX_CODES:
+        if reply[:1] in ("4", "5") and code_of(reply) not in _SYNTAX_CODES:
             self._record_refusal(name, argument, reply, transaction)
         if reply[:3] in ("354", "334"):
             # The command goes on; it is recorded at its completion reply.
@@ -323,13 +323,12 @@ class SmtpSession:
         account = self._talk.account or ""
         world.journal.append(Command(world.clock.now(), link.protocol, name, arguments, account, link.session, reply))
         self._say(reply)
-        code = code_of(reply)
-        if code in _SYNTAX_CODES:
+        if reply[:2] == "50" and code_of(reply) in _SYNTAX_CODES:
             self._errors += 1
             if self._errors >= self._error_limit:
                 self._say("421 4.7.0 Too many errors")
                 self._end(Close())
-        elif code == 421 or self._talk.quitting:
+        elif reply.startswith("421") or self._talk.quitting:
             self._end(Close())
 
     def _say(self, reply: str) -> None:
