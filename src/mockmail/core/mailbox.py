@@ -154,6 +154,9 @@ class Mailbox:
         origin: MailboxView | None = None,
     ) -> list[tuple[Entry, Entry]]:
         """Change flags; returns (old, new) for those that did change. Views other than ``origin`` are told."""
+        if change == "remove":
+            # What is taken away is not thereby a keyword of the mailbox.
+            flags = [flag for flag in flags if flag.startswith("\\") or flag.lower() in self.keywords]
         named = self.spelled(flags)
         entries = self.entries
         modseq = self.highest_modseq + 1
