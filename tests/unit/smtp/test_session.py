@@ -497,12 +497,15 @@ def test_any_input_gets_the_same_answers_however_it_is_cut(new_client, pieces, s
         for start in range(0, len(wire), cut):
             c.session.receive(wire[start : start + cut])
             said += c.pull()
+        left_early = bool(c.actions)
         c.session.receive_eof()
         said += c.pull()
         assert c.actions == [Close()]
         assert c.link.errors == []
         c.session.connection_lost()
-        answers.append((re.sub("as [0-9A-Za-z]{22}", "", said), stored(c.world), sorted(hidden_bytes(c))))
+        # Behind the end of a session nothing is read, so whether it is secret is not known.
+        hidden = [] if left_early else sorted(hidden_bytes(c))
+        answers.append((re.sub("as [0-9A-Za-z]{22}", "", said), stored(c.world), hidden))
     assert answers[0] == answers[1]
 
 
