@@ -140,7 +140,7 @@ def scan(raw: bytes, start: int = 0, stop: int | None = None) -> HeaderBlock:
     if raw[start] in b"\r\n":
         return HeaderBlock([], start, start, min(_line_end(raw, start), stop))
     at = raw.find(b"\n\r\n", start, min(start + _WINDOW_BYTES, stop))
-    plain = at >= 0 and raw.find(b"\n\n", start, at) < 0 and _has_no_bare_cr(raw, start, at + 1)
+    plain = at >= 0 and raw.find(b"\n\n", start, at + 1) < 0 and _has_no_bare_cr(raw, start, at + 1)
     if not plain:
         at = find_empty_line(raw, start, stop)
     if at < 0:

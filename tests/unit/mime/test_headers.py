@@ -57,6 +57,9 @@ def test_any_line_end(end):
         (b"A: 1\r\n\r\n", [(b"A", b"1")], b""),
         (b"A: 1\n\r\nbody", [(b"A", b"1")], b"body"),
         (b"A: 1\r\n\nbody", [(b"A", b"1")], b"body"),
+        (b"A: 1\n\n\r\nbody", [(b"A", b"1")], b"\r\nbody"),
+        (b"A: 1\r\nB: 2\rC: 3\r\n\r\nbody", [(b"A", b"1"), (b"B", b"2"), (b"C", b"3")], b"body"),
+        (b"A: 1\r\r\nB: 2\r\n\r\nbody", [(b"A", b"1")], b"B: 2\r\n\r\nbody"),
         (b"A: 1\r\n \r\n\r\nbody", [(b"A", b"1\r\n ")], b"body"),
         # a line that is no field ends the header
         (b"Hello\r\n", [], b"Hello\r\n"),
