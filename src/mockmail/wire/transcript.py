@@ -14,6 +14,8 @@ __all__ = ["Record", "SessionTranscript", "Transcript"]
 
 HEAD_BYTES = 16 * 1024
 TAIL_BYTES = 48 * 1024
+TAIL_LIMIT_BYTES = TAIL_BYTES + 8 * 1024
+"""What makes the tail be cut to its size: many chunks at a time."""
 CHUNK_OVERHEAD_BYTES = 128
 """What a chunk costs besides its bytes: a client that sends byte by byte must not cost megabytes."""
 LONG_CHUNK_BYTES = 4 * 1024
@@ -83,24 +85,29 @@ class Record:
 
     def received(self, data: bytes) -> None:
         size = len(data)
-        if size > LONG_CHUNK_BYTES:
-            self._keep((self._clock(), "C", self.received_bytes, *_shortened(data)))
-        else:
-            self._keep((self._clock(), "C", self.received_bytes, data, size, b""))
+        if size > LONG_CHUNK_BYTES or self._head_bytes < HEAD_BYTES:
+            self._keep("C", self.received_bytes, data)
+        else:  # the same as _keep(), without the call
+            self._tail.append((self._clock(), "C", self.received_bytes, data, size, b""))
+            self._tail_bytes += size + CHUNK_OVERHEAD_BYTES
+            if self._tail_bytes > TAIL_LIMIT_BYTES:
+                self._trim()
         self.received_bytes += size
 
     def sent(self, data: bytes) -> None:
         size = len(data)
-        if size > LONG_CHUNK_BYTES:
-            self._keep((self._clock(), "S", self.sent_bytes, *_shortened(data)))
+        if size > LONG_CHUNK_BYTES or self._head_bytes < HEAD_BYTES:
+            self._keep("S", self.sent_bytes, data)
         else:
-            self._keep((self._clock(), "S", self.sent_bytes, data, size, b""))
+            self._tail.append((self._clock(), "S", self.sent_bytes, data, size, b""))
+            self._tail_bytes += size + CHUNK_OVERHEAD_BYTES
+            if self._tail_bytes > TAIL_LIMIT_BYTES:
+                self._trim()
         self.sent_bytes += size
 
     def note(self, text: str) -> None:
         """Something that happened besides bytes, such as a finished TLS handshake."""
-        data = text.encode("latin-1", "replace") + b"\n"
-        self._keep((self._clock(), "*", 0, data, len(data), b""))
+        self._keep("*", 0, text.encode("latin-1", "replace") + b"\n")
 
     def redact(self, start: int, stop: int) -> None:
         """Hide the received bytes ``[start, stop)``, also those still to come. Ranges come in about the order of
@@ -123,18 +130,26 @@ class Record:
         self._head, self._tail = [], deque()
         self._head_bytes = self._tail_bytes = self._left_out = 0
 
-    def _keep(self, chunk: _Chunk) -> None:
-        cost = len(chunk[3]) + len(chunk[5]) + CHUNK_OVERHEAD_BYTES
+    def _keep(self, side: Side, offset: int, data: bytes) -> None:
+        length, rest = len(data), b""
+        if length > LONG_CHUNK_BYTES:
+            data, rest = data[:CHUNK_HEAD_BYTES], data[-CHUNK_TAIL_BYTES:]
+        cost = len(data) + len(rest) + CHUNK_OVERHEAD_BYTES
+        chunk = (self._clock(), side, offset, data, length, rest)
         if self._head_bytes < HEAD_BYTES:
             self._head.append(chunk)
             self._head_bytes += cost
-            return
-        self._tail.append(chunk)
-        self._tail_bytes += cost
+        else:
+            self._tail.append(chunk)
+            self._tail_bytes += cost
+            if self._tail_bytes > TAIL_LIMIT_BYTES:
+                self._trim()
+
+    def _trim(self) -> None:
         while self._tail_bytes > TAIL_BYTES:
-            gone = self._tail.popleft()
-            self._tail_bytes -= len(gone[3]) + len(gone[5]) + CHUNK_OVERHEAD_BYTES
-            self._left_out += gone[4]
+            _, _, _, data, length, rest = self._tail.popleft()
+            self._tail_bytes -= len(data) + len(rest) + CHUNK_OVERHEAD_BYTES
+            self._left_out += length
 
     def picture(self) -> SessionTranscript:
         """What was said so far. Any thread: chunks are only ever appended, and a copy is one step of the GIL's."""
@@ -229,10 +244,6 @@ class Transcript:
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.sessions()))
-
-
-def _shortened(data: bytes) -> tuple[bytes, int, bytes]:
-    return data[:CHUNK_HEAD_BYTES], len(data), data[-CHUNK_TAIL_BYTES:]
 
 
 def _lines(chunks: tuple[_Chunk, ...], secrets: Sequence[tuple[int, int]]) -> list[tuple[float, str]]:
