@@ -191,6 +191,9 @@ _free: list[Interpreter] = []
 
 def open_interpreter(commands: Commands) -> Interpreter:
     """An interpreter for a new connection."""
-    interpreter = _free.pop() if _free else Interpreter()
+    try:
+        interpreter = _free.pop()
+    except IndexError:  # not asked for beforehand: the loop thread of another server may take the last one
+        interpreter = Interpreter()
     interpreter.open(commands)
     return interpreter

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from mockmail.core.events import Command, Rejected, SessionClosed, SessionOpened
+from mockmail.core.message import Message
 from mockmail.core.world import World
 from mockmail.smtp.commands import RECIPIENT_LIMIT, Conversation, Transaction
 from mockmail.smtp.extensions import COMMAND_LINE_LIMIT_BYTES
@@ -231,10 +232,11 @@ class SmtpSession:
             self._end(Abort())
             return
         transaction = self._talk.transaction
+        message = None
         if verdict is not None and verdict.reply is not None:
             reply = verdict.reply
             if name == "MESSAGE":
-                self._talk.drop_message()
+                message = self._talk.refused_message()
             elif name == "GREETING" and code_of(reply) >= 400:
                 self._unwelcome = True
         else:
@@ -245,7 +247,7 @@ class SmtpSession:
                 self._end(Close())
             return
         if reply[:1] in ("4", "5") and code_of(reply) not in _SYNTAX_CODES:
-            self._record_refusal(name, argument, reply, transaction)
+            self._record_refusal(name, argument, reply, transaction, message)
         if reply[:3] in ("354", "334"):
             # The command goes on; it is recorded at its completion reply.
             self._say(reply)
@@ -290,7 +292,9 @@ class SmtpSession:
         self.link.errors.append(error)
         return "451 4.3.0 Internal error"
 
-    def _record_refusal(self, name: str, argument: str | None, reply: str, transaction: Transaction | None) -> None:
+    def _record_refusal(
+        self, name: str, argument: str | None, reply: str, transaction: Transaction | None, message: Message | None
+    ) -> None:
         sender = "" if transaction is None else transaction.sender
         recipients = () if transaction is None else tuple(transaction.recipients)
         if name == "MAIL":
@@ -311,6 +315,7 @@ class SmtpSession:
                 recipients,
                 code_of(reply),
                 reply,
+                message,
             )
         )
 

@@ -333,6 +333,9 @@ def test_a_scripted_reply_stands_instead_of_the_command_and_is_a_refusal(client,
     assert c.say(lines[stage]) == "451 4.3.0 try later"
     (refusal,) = c.world.journal.of(Rejected)
     assert (refusal.stage, refusal.code, refusal.sender) == (name, 451, "a@b.test")
+    assert (refusal.message is not None) == (name == "MESSAGE")
+    if refusal.message is not None:
+        assert refusal.message.original == b"x\r\n"
     assert c.say("RSET") == "250 2.0.0 OK"
     assert stored(c.world) == []
     assert c.mail().startswith("250")
