@@ -198,24 +198,22 @@ class SmtpSession:
             self._next_world = None
         name, _, rest = line.partition(b" ")
         command = name.decode("ascii", "replace").upper()
-        limits = self._talk.capabilities.line_limits_bytes
-        limit_bytes = limits.get(command, COMMAND_LINE_LIMIT_BYTES)
+        limit_bytes = self._talk.capabilities.line_limits_bytes.get(command, COMMAND_LINE_LIMIT_BYTES)
+        argument = None
+        mistake = ""
         if len(line) + 2 > limit_bytes:
-            self._misread(command, f"500 5.5.2 The line is longer than {limit_bytes} bytes")
-            return
-        try:
-            argument = rest.decode().strip(" ") or None
-        except UnicodeDecodeError:
-            self._misread(command, _UNREADABLE)
-            return
-        if _CONTROL.search(line) or not name.isalnum():
-            self._misread(command, _UNREADABLE if line else "500 5.5.2 The line is empty")
-            return
-        self._dispatch(command, argument)
-
-    def _misread(self, command: str, reply: str) -> None:
-        """Answer a line that is no command."""
-        self._reply(printable(command)[:20], "", reply)
+            mistake = f"500 5.5.2 The line is longer than {limit_bytes} bytes"
+        elif _CONTROL.search(line) or not name.isalnum():
+            mistake = _UNREADABLE if line else "500 5.5.2 The line is empty"
+        else:
+            try:
+                argument = rest.decode().strip(" ") or None
+            except UnicodeDecodeError:
+                mistake = _UNREADABLE
+        if mistake:
+            self._reply(printable(command)[:20], "", mistake)
+        else:
+            self._dispatch(command, argument)
 
     def _dispatch(self, name: str, argument: str | None) -> None:
         """The one way to a command: what the faults say about it comes first."""
