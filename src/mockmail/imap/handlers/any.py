@@ -33,9 +33,9 @@ def logout(state: ConnectionState, command: Command) -> Output:
 
 def identify(state: ConnectionState, command: Id) -> Output:
     """ID (RFC 2971). What the client says of itself is in the journal, with the command."""
-    from mockmail import __version__
+    from importlib.metadata import version
 
-    fields = (b"name", b"mockmail", b"version", __version__.encode("ascii"))
+    fields = (b"name", b"mockmail", b"version", version("mockmail").encode("ascii"))
     yield b"* ID (%b)\r\n" % b" ".join(map(string, fields))
     return ok("ID completed")
 
