@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mockmail.mime import text as content
+from mockmail.mime.addresses import Address, addresses
+from mockmail.mime.dates import parse_date
+from mockmail.mime.headers import HeaderBlock, Headers, scan
+from mockmail.mime.parts import Part, parse
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
 
 __all__ = ["Envelope", "Message", "StoredMessage"]
 
 T = TypeVar("T")
+_SHOWN_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,151 @@ class Message:
         """The envelope's recipients."""
         return self.envelope.recipients
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is the same message, or a copy of it."""
+        return self.id == other.id if isinstance(other, Message) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.subject!r} from {self.sender or '<>'} to {', '.join(self.recipients)}>"
+
+    # The header
+
+    @property
+    def header(self) -> HeaderBlock:
+        """The fields of the header as they stand, as offsets into ``raw``."""
+        return self.derived("header", lambda message: scan(message.raw))
+
+    @property
+    def headers(self) -> Headers:
+        """Decoded fields by name, without case; ``headers.all(name)`` gives every one of a name."""
+        return Headers(self.header)
+
+    @property
+    def message_id(self) -> str:
+        """Message-ID with its angle brackets; ``""`` when absent."""
+        return self.headers.get("Message-ID", "")
+
+    @property
+    def subject(self) -> str:
+        """The decoded Subject; ``""`` when absent."""
+        return self.headers.get("Subject", "")
+
+    @property
+    def date(self) -> datetime.datetime | None:
+        """The time in Date, aware; ``None`` when there is none that can be read."""
+        value = self.headers.get("Date")
+        return None if value is None else parse_date(value)
+
+    @property
+    def from_(self) -> str:
+        """The (first) address in From, without a display name; ``""`` when absent."""
+        found = self._addresses("from")
+        return found[0] if found else ""
+
+    @property
+    def to(self) -> tuple[str, ...]:
+        """The addresses in To, without display names. Who got the message is in ``recipients``."""
+        return self._addresses("to")
+
+    @property
+    def cc(self) -> tuple[str, ...]:
+        """The addresses in Cc."""
+        return self._addresses("cc")
+
+    @property
+    def reply_to(self) -> tuple[str, ...]:
+        """The addresses in Reply-To."""
+        return self._addresses("reply-to")
+
+    def _addresses(self, name: str) -> tuple[str, ...]:
+        return tuple(one.address for one in self.header_addresses(name))
+
+    def header_addresses(self, name: str) -> tuple[Address, ...]:
+        """The addresses in all fields called ``name``, with their display names."""
+        lower = name.lower()
+
+        def compute(message: Message) -> tuple[Address, ...]:
+            values = message.header.values(lower.encode("ascii", "replace"))
+            return tuple(one for value in values for one in addresses(value))
+
+        return self.derived(f"addresses:{lower}", compute)
+
+    # The content
+
+    @property
+    def part(self) -> Part:
+        """The part tree, as offsets into ``raw``."""
+        return self.derived("part", lambda message: parse(message.raw))
+
+    @property
+    def text(self) -> str:
+        """The plain text, decoded, with ``\\n`` line ends; ``""`` when absent."""
+        return self.derived("text", lambda message: content.text(message.part))
+
+    @property
+    def html(self) -> str:
+        """The HTML source, decoded; ``""`` when absent."""
+        return self.derived("html", lambda message: content.html(message.part))
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """What a reader sees: the plain text, and the visible text of the HTML."""
+        return self.derived("texts", lambda message: (message.text, content.visible_text(message.html)))
+
+    @property
+    def attachments(self) -> tuple[content.Attachment, ...]:
+        """What is neither the text nor the HTML, in order, each with ``filename``, ``content_type``, ``content`` and
+        ``content_id``."""
+        return self.derived("attachments", lambda message: content.attachments(message.part))
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The http and https URLs, unescaped, each once: those of the HTML, then those of the text."""
+        return tuple(link.url for link in self._links)
+
+    @property
+    def _links(self) -> tuple[content.Link, ...]:
+        return self.derived("links", lambda message: content.links(message.html, message.text))
+
+    def link(self, text_or_url: str | re.Pattern[str]) -> str:
+        """The URL of the one link with this anchor text or URL: a string is compared whole, a pattern is searched.
+        ``AssertionError``, with all links, when none fits or several do."""
+        __tracebackhide__ = True
+        found = [link for link in self._links if _link_fits(link, text_or_url)]
+        if len(found) == 1:
+            return found[0].url
+        problem = f"{len(found)} links fit" if found else "No link fits"
+        raise AssertionError(
+            f"{problem} {_shown_pattern(text_or_url)} in {self!r}, where exactly one should. Its links are"
+            f"{''.join(map(_link_line, self._links)) or ': none.'}"
+        )
+
+    def find(self, pattern: str | re.Pattern[str]) -> str:
+        """The first group (or the whole match, without groups) of a regular expression searched in the text, then in
+        what is visible of the HTML. ``AssertionError``, with these texts, when it matches neither."""
+        __tracebackhide__ = True
+        for text in self.texts:
+            match = re.search(pattern, text)
+            if match is not None:
+                return (match[1] if match.re.groups else match[0]) or ""
+        shown = [
+            f"\n  {name}:\n    " + _clipped(text).replace("\n", "\n    ")
+            for name, text in zip(("text", "visible text of the HTML"), self.texts, strict=True)
+            if text
+        ]
+        raise AssertionError(
+            f"{_shown_pattern(pattern)} matches nothing in {self!r}, which says{''.join(shown) or ': nothing.'}"
+        )
+
+    def email(self) -> EmailMessage:
+        """A new ``email.message.EmailMessage`` of ``raw``, by the standard library's default policy."""
+        from email import message_from_bytes, policy
+
+        return message_from_bytes(self.raw, policy=policy.default)
+
 
 class StoredMessage(Message):
     """A message in a folder, as it was when it was looked at."""
@@ -107,3 +263,30 @@ class StoredMessage(Message):
     def seen(self) -> bool:
         """Whether it has the flag ``\\Seen``."""
         return "\\Seen" in self.flags
+
+    def __repr__(self) -> str:
+        flags = " ".join(sorted(self.flags))
+        return (
+            f"<StoredMessage {self.folder}/{self.uid} {self.subject!r} from {self.sender or '<>'}"
+            f"{' ' if flags else ''}{flags}>"
+        )
+
+
+def _link_fits(link: content.Link, wanted: str | re.Pattern[str]) -> bool:
+    if isinstance(wanted, str):
+        return link.url == wanted or " ".join(wanted.split()) in link.texts
+    return wanted.search(link.url) is not None or any(wanted.search(text) for text in link.texts)
+
+
+def _link_line(link: content.Link) -> str:
+    return f"\n  {link.url}" + (f"  {', '.join(map(repr, link.texts))}" if link.texts else "")
+
+
+def _shown_pattern(wanted: str | re.Pattern[str]) -> str:
+    return repr(wanted) if isinstance(wanted, str) else f"the pattern {wanted.pattern!r}"
+
+
+def _clipped(text: str) -> str:
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text.rstrip("\n")
+    return f"{text[:_SHOWN_CHARACTERS]} ... ({len(text) - _SHOWN_CHARACTERS} more characters)"
