@@ -192,6 +192,20 @@ class AccountState:
         """Put a mailbox made elsewhere under its own name, in place of the one there."""
         self.mailboxes[mailbox.name] = mailbox
 
+    def renumber(self, mailbox: Mailbox, uid_validity: int, first_uid: int = 1) -> Mailbox:
+        """Put a fresh mailbox in place of one of this account's: the same messages and flags under a new UIDVALIDITY,
+        with UIDs from ``first_uid``, newest first. Who watches the old one finds it deleted."""
+        fresh = Mailbox(mailbox.account, mailbox.name, uid_validity, uid_next=first_uid)
+        fresh.special_use = mailbox.special_use
+        fresh.read_only = mailbox.read_only
+        fresh.refuse_keywords = mailbox.refuse_keywords
+        fresh.add([(entry.message, fresh.spelled(entry.flags)) for entry in reversed(mailbox.entries)])
+        self.adopt(fresh)
+        mailbox.deleted = True
+        for view in list(mailbox.views):
+            view.wake()
+        return fresh
+
 
 def _checked(name: str) -> str:
     wanted = canonical_name(name)

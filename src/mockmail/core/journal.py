@@ -101,28 +101,33 @@ class Journal:
     ``append`` is called on the loop thread only; everything else on any thread.
     """
 
-    __slots__ = ("_by_kind", "_waiters", "records")
+    __slots__ = ("_by_kind", "_closed", "_waiters", "records")
 
     def __init__(self) -> None:
         self.records: Rows[Event | Batch[Any]] = Rows()
         self._by_kind: dict[type[Event], Rows[Event | Batch[Any]]] = {}
         self._waiters: list[tuple[int, Callable[[], None]]] = []
+        self._closed = False
 
     def append(self, record: Event | Batch[Any]) -> None:
         """Add a record, then wake who waits for it."""
         kind = record.kind if isinstance(record, Batch) else type(record)
         rows = self._by_kind.get(kind)
         if rows is None:
-            rows = self.rows(kind)  # another thread may ask for it at this very moment
+            rows = self._by_kind[kind] = Rows()
         rows.append(record)
         self.records.append(record)
         if self._waiters:
             self._wake()
 
+    def close(self) -> None:
+        """Wake everybody: nothing that is awaited will come. Late records are still taken."""
+        self._closed = True
+        self._wake()
+
     def _wake(self) -> None:
         length = len(self.records)
-        # Copied in one step: a waiter that leaves meanwhile, in its own thread, would make a loop skip its neighbour.
-        due = [waiter for waiter in tuple(self._waiters) if waiter[0] < length]
+        due = [waiter for waiter in self._waiters if waiter[0] < length or self._closed]
         for waiter in due:
             try:
                 self._waiters.remove(waiter)
@@ -132,10 +137,10 @@ class Journal:
 
     def when_longer(self, length: int, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` once when there are more than ``length`` records: from the loop thread, or here and now
-        when there are already. Returns a function that gives up waiting."""
+        when there are already, or the journal is closed. Returns a function that gives up waiting."""
         waiter = (length, callback)
         self._waiters.append(waiter)
-        if len(self.records) > length:
+        if len(self.records) > length or self._closed:
             # Whoever takes the waiter off the list calls it, so that it is called once.
             try:
                 self._waiters.remove(waiter)

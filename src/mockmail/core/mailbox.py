@@ -12,20 +12,20 @@ from mockmail.core.message import Message
 if TYPE_CHECKING:
     from mockmail.core.views import MailboxView
 
-__all__ = ["Entry", "FlagChange", "Mailbox", "flag_set"]
+__all__ = ["SYSTEM_FLAGS", "Entry", "FlagChange", "Mailbox", "flag_set"]
 
 FlagChange = Literal["add", "remove", "replace"]
 
 _uid_of = attrgetter("uid")
 _NO_FLAGS: frozenset[str] = frozenset()
 _interned: dict[frozenset[str], frozenset[str]] = {_NO_FLAGS: _NO_FLAGS}
-_SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")}
+SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")}
 _INTERNED_LIMIT = 4096
 
 
 def flag_set(flags: Iterable[str]) -> frozenset[str]:
     """One shared frozenset for each combination of flags, system flags in their usual spelling."""
-    found = frozenset(_SYSTEM_FLAGS.get(flag.lower(), flag) for flag in flags)
+    found = frozenset(SYSTEM_FLAGS.get(flag.lower(), flag) for flag in flags)
     return _intern(found)
 
 
@@ -63,8 +63,6 @@ class Mailbox:
     """
 
     __slots__ = (
-        "_first_unseen",
-        "_unseen_count",
         "account",
         "deleted",
         "entries",
@@ -98,8 +96,6 @@ class Mailbox:
         self.read_only = False
         self.refuse_keywords = False
         self.deleted = False
-        self._first_unseen: tuple[int, int | None] = (0, None)
-        self._unseen_count = (0, 0)
 
     # Looking
 
@@ -119,26 +115,6 @@ class Mailbox:
         found = (self.get(uid) for uid in sorted(set(uids)))
         return [entry for entry in found if entry is not None]
 
-    def first_unseen(self) -> int | None:
-        """Index in ``entries`` of the first message without ``\\Seen``; looked for once after each change."""
-        modseq, index = self._first_unseen
-        if modseq != self.highest_modseq:
-            index = next((at for at, entry in enumerate(self.entries) if "\\Seen" not in entry.flags), None)
-            self._first_unseen = self.highest_modseq, index
-        return index
-
-    def unseen_count(self) -> int:
-        """Messages without ``\\Seen``; counted once after each change."""
-        modseq, count = self._unseen_count
-        if modseq != self.highest_modseq:
-            count = sum("\\Seen" not in entry.flags for entry in self.entries)
-            self._unseen_count = self.highest_modseq, count
-        return count
-
-    def recent_count(self) -> int:
-        """Messages that no read-write session has been told of."""
-        return len(self.entries) - bisect_left(self.entries, self.recent_from_uid, key=_uid_of)
-
     def spelled(self, flags: Iterable[str]) -> frozenset[str]:
         """``flags`` as this mailbox spells them: a keyword keeps the case in which it was first used."""
         known = self.keywords
@@ -146,7 +122,7 @@ class Mailbox:
         for flag in flags:
             lower = flag.lower()
             if flag.startswith("\\"):
-                result.append(_SYSTEM_FLAGS.get(lower, flag))
+                result.append(SYSTEM_FLAGS.get(lower, flag))
             else:
                 result.append(known.setdefault(lower, flag))
         return _intern(frozenset(result))
@@ -178,9 +154,6 @@ class Mailbox:
         origin: MailboxView | None = None,
     ) -> list[tuple[Entry, Entry]]:
         """Change flags; returns (old, new) for those that did change. Views other than ``origin`` are told."""
-        if change == "remove":
-            # What is taken away is not thereby a keyword of the mailbox.
-            flags = [flag for flag in flags if flag.startswith("\\") or flag.lower() in self.keywords]
         named = self.spelled(flags)
         entries = self.entries
         modseq = self.highest_modseq + 1

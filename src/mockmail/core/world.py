@@ -46,6 +46,11 @@ class World:
         """The account of an address, made when it is missing."""
         return self.accounts.get(address) or self.accounts.create(address, created_by="test")
 
+    def retire(self) -> None:
+        """Another world takes over, or the server stops: whoever waits for something in this one is told."""
+        self.retired = True
+        self.journal.close()
+
     def carry(self, mailbox: Mailbox) -> Mailbox:
         """The counterpart here of a mailbox of the world before, for a session that has it selected: empty, but of the
         same UIDVALIDITY, and its UIDs go on from there. Asked again, the same one."""
