@@ -206,6 +206,7 @@ class MockMail(Assertions):
         """Cut all connections and close the ports; no thread, socket or task is left. Idempotent. What was delivered
         can still be looked at."""
         self._runtime.stop()
+        self._world.retire()
         self._listeners.clear()
 
     def __enter__(self) -> Self:
@@ -239,7 +240,7 @@ class MockMail(Assertions):
 
         def swap() -> None:
             old, new = self._world, self._new_world(settings)
-            old.retired = True
+            old.retire()
             self._world = new
             self._connections.rebind(new)
             self._transcript.clear()
