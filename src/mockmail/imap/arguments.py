@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 
 from mockmail.imap import utf7
+from mockmail.imap.fetch.body import Section
 from mockmail.imap.tokens import BadSyntax, Reader, nearest
 
 __all__ = [
     "FETCH_ATTS",
     "FETCH_MACROS",
     "FetchAtt",
-    "Section",
     "canonical_mailbox",
     "read_fetch_atts",
     "read_mailbox",
@@ -24,16 +24,6 @@ _WORD = re.compile(rb"[A-Za-z0-9.\-]+")
 _DIGIT = re.compile(rb"[0-9]")
 _SECTION_KINDS = frozenset({"HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"})
 _MAX_PART_DEPTH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """What stands in ``BODY[...]``: ``path`` of part numbers, then ``kind``, one of ``""``, ``"HEADER"``,
-    ``"HEADER.FIELDS"``, ``"HEADER.FIELDS.NOT"``, ``"TEXT"`` and ``"MIME"``; ``fields`` as the client wrote them."""
-
-    path: tuple[int, ...] = ()
-    kind: str = ""
-    fields: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,11 @@ class Framer:
         """Nothing of a command has come yet, and nothing is being discarded."""
         return not (self._pieces or self._line or self._literal or self._discarding or self.buffered_bytes)
 
+    @property
+    def in_command(self) -> bool:
+        """Whether a command has begun, is not complete, and is not being discarded."""
+        return bool(self._pieces or self._line) and not self._discarding
+
     def feed(self, data: bytes) -> None:
         """Take bytes as they arrived."""
         if data:

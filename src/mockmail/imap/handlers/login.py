@@ -1,0 +1,65 @@
+"""LOGIN and AUTHENTICATE (RFC 3501 sections 6.2.2 and 6.2.3, RFC 4959)."""
+
+from __future__ import annotations
+
+from mockmail.auth import sasl
+from mockmail.auth.credentials import LoginRefused, log_in, log_in_as, refuse_login
+from mockmail.core.accounts import AccountState
+from mockmail.imap.commands import Authenticate, Login
+from mockmail.imap.replies import Completion, LineMode, Response, bad, no, ok
+from mockmail.imap.state import ConnectionState
+
+__all__ = ["authenticate", "login"]
+
+
+def login(state: ConnectionState, command: Login) -> Response:
+    """LOGIN."""
+    try:
+        account = log_in(state.world, state.link, command.user, command.password, "LOGIN")
+    except LoginRefused:
+        return _refused()
+    return _logged_in(state, account)
+
+
+def authenticate(state: ConnectionState, command: Authenticate) -> Response | LineMode:
+    """AUTHENTICATE: the exchange goes on by lines until the mechanism has enough."""
+    mechanism = sasl.new_mechanism(command.mechanism)
+    if mechanism is None:
+        known = ", ".join(sasl.MECHANISMS)
+        return no(f"There is no mechanism {command.mechanism[:40]} here; the mechanisms are {known}", "CANNOT")
+    exchange = sasl.Exchange(mechanism)
+
+    def answer(reply: sasl.Reply) -> bytes | Completion:
+        if isinstance(reply, sasl.Prompt):
+            return b"+ %b\r\n" % reply.line
+        return _ended(state, mechanism.name, reply)
+
+    first = answer(exchange.begin(command.initial_response))
+    if isinstance(first, Completion):
+        return first
+    return LineMode(first, lambda line: answer(exchange.receive(line)), secret=True)
+
+
+def _ended(
+    state: ConnectionState, mechanism: str, reply: sasl.Finished | sasl.Refused | sasl.Cancelled | sasl.Malformed
+) -> Completion:
+    if isinstance(reply, sasl.Cancelled):
+        return bad("AUTHENTICATE was cancelled")
+    if isinstance(reply, sasl.Malformed):
+        return bad(f"AUTHENTICATE ended: {reply.reason}")
+    try:
+        if isinstance(reply, sasl.Refused):
+            refuse_login(state.world, state.link, "", mechanism, reply.reason)
+        account = log_in_as(state.world, state.link, reply.credentials, mechanism)
+    except LoginRefused:
+        return _refused()
+    return _logged_in(state, account)
+
+
+def _refused() -> Completion:
+    return no("No such user, or another password", "AUTHENTICATIONFAILED")
+
+
+def _logged_in(state: ConnectionState, account: AccountState) -> Completion:
+    state.account = account
+    return ok("Logged in", state.capabilities())
