@@ -54,7 +54,8 @@ def _fetched(state: ConnectionState, command: Fetch, view: MailboxView, spans: R
         if done:
             world.store.record_fetched(mailbox, done, plan.parts, actor)
     text = f"{command.full_name} completed"
-    return ok(text, GONE) if gone_among(view, spans) else ok(text)
+    gone = not command.uid and gone_among(view, spans)  # the UID form may tell of it at once, by EXPUNGE
+    return ok(text, GONE if gone else None)
 
 
 def _portions(window: Pairs) -> Iterator[Pairs]:

@@ -31,7 +31,7 @@ def store(state: ConnectionState, command: Store) -> Response:
     uids = chain.from_iterable([entry.uid for entry in entries[low - 1 : high]] for low, high in spans)
     state.world.store.change_flags(view.mailbox, uids, _CHANGES[command.mode], flags, state.actor, origin=view)
     completion = ok(f"{command.full_name} completed")
-    if gone_among(view, spans):
+    if not command.uid and gone_among(view, spans):
         some_left = any(view.exists(entry.uid) for low, high in spans for entry in entries[low - 1 : high])
         text = "Some of these messages are gone" if some_left else "These messages are gone"
         completion = Completion("OK" if some_left else "NO", text, GONE)

@@ -27,7 +27,7 @@ def select(state: ConnectionState, command: Select) -> Output:
     flags = SYSTEM_FLAGS.union(mailbox.keywords.values())
     lines = [
         b"* FLAGS %b\r\n" % flag_list(flags),
-        b"* OK [PERMANENTFLAGS %b] These can be changed\r\n" % _permanent_flags(mailbox, flags, view.read_only),
+        b"* OK [PERMANENTFLAGS %b] %b\r\n" % _permanent_flags(mailbox, flags, view.read_only),
         b"* %d EXISTS\r\n* %d RECENT\r\n" % (view.count, view.recent_count()),
     ]
     unseen = mailbox.first_unseen()
@@ -39,11 +39,14 @@ def select(state: ConnectionState, command: Select) -> Output:
     return ok(f"{command.name} completed", "READ-ONLY" if view.read_only else "READ-WRITE")
 
 
-def _permanent_flags(mailbox: Mailbox, flags: frozenset[str], read_only: bool) -> bytes:
+def _permanent_flags(mailbox: Mailbox, flags: frozenset[str], read_only: bool) -> tuple[bytes, bytes]:
+    """The list, and what it means."""
     if read_only:
-        return b"()"
+        return b"()", b"Nothing can be changed"
     listed = flag_list(flags)
-    return listed if mailbox.refuse_keywords else b"%b \\*)" % listed[:-1]
+    if mailbox.refuse_keywords:
+        return listed, b"These can be changed; other keywords are ignored"
+    return b"%b \\*)" % listed[:-1], b"These can be changed"
 
 
 def close(state: ConnectionState, command: Command) -> Response:
