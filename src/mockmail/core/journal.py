@@ -114,7 +114,7 @@ class Journal:
         kind = record.kind if isinstance(record, Batch) else type(record)
         rows = self._by_kind.get(kind)
         if rows is None:
-            rows = self._by_kind[kind] = Rows()
+            rows = self.rows(kind)  # another thread may ask for it at this very moment
         rows.append(record)
         self.records.append(record)
         if self._waiters:
@@ -127,7 +127,8 @@ class Journal:
 
     def _wake(self) -> None:
         length = len(self.records)
-        due = [waiter for waiter in self._waiters if waiter[0] < length or self._closed]
+        # Copied in one step: a waiter that leaves meanwhile, in its own thread, would make a loop skip its neighbour.
+        due = [waiter for waiter in tuple(self._waiters) if waiter[0] < length or self._closed]
         for waiter in due:
             try:
                 self._waiters.remove(waiter)

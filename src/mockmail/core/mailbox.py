@@ -63,6 +63,8 @@ class Mailbox:
     """
 
     __slots__ = (
+        "_first_unseen",
+        "_unseen_count",
         "account",
         "deleted",
         "entries",
@@ -96,6 +98,8 @@ class Mailbox:
         self.read_only = False
         self.refuse_keywords = False
         self.deleted = False
+        self._first_unseen: tuple[int, int | None] = (0, None)
+        self._unseen_count = (0, 0)
 
     # Looking
 
@@ -114,6 +118,26 @@ class Mailbox:
         """The messages of these UIDs that exist, ascending."""
         found = (self.get(uid) for uid in sorted(set(uids)))
         return [entry for entry in found if entry is not None]
+
+    def first_unseen(self) -> int | None:
+        """Index in ``entries`` of the first message without ``\\Seen``; looked for once after each change."""
+        modseq, index = self._first_unseen
+        if modseq != self.highest_modseq:
+            index = next((at for at, entry in enumerate(self.entries) if "\\Seen" not in entry.flags), None)
+            self._first_unseen = self.highest_modseq, index
+        return index
+
+    def unseen_count(self) -> int:
+        """Messages without ``\\Seen``; counted once after each change."""
+        modseq, count = self._unseen_count
+        if modseq != self.highest_modseq:
+            count = sum("\\Seen" not in entry.flags for entry in self.entries)
+            self._unseen_count = self.highest_modseq, count
+        return count
+
+    def recent_count(self) -> int:
+        """Messages that no read-write session has been told of."""
+        return len(self.entries) - bisect_left(self.entries, self.recent_from_uid, key=_uid_of)
 
     def spelled(self, flags: Iterable[str]) -> frozenset[str]:
         """``flags`` as this mailbox spells them: a keyword keeps the case in which it was first used."""
@@ -154,6 +178,9 @@ class Mailbox:
         origin: MailboxView | None = None,
     ) -> list[tuple[Entry, Entry]]:
         """Change flags; returns (old, new) for those that did change. Views other than ``origin`` are told."""
+        if change == "remove":
+            # What is taken away is not thereby a keyword of the mailbox.
+            flags = [flag for flag in flags if flag.startswith("\\") or flag.lower() in self.keywords]
         named = self.spelled(flags)
         entries = self.entries
         modseq = self.highest_modseq + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -47,7 +48,7 @@ def route(world: World, recipient: str) -> Decision:
         recipient_here = recipient
     address = canonical_address(recipient_here)
     local_part, _, domain = address.rpartition("@")
-    if settings.domains is not None and domain not in settings.domains:
+    if settings.domains is not None and not _is_one_of(domain, settings.domains):
         return Refuse(
             recipient,
             550,
@@ -65,6 +66,11 @@ def route(world: World, recipient: str) -> Decision:
         "5.1.1",
         f"<{recipient}>: no such user here; add it to users=, or set unknown_recipients='create'",
     )
+
+
+def _is_one_of(domain: str, domains: Sequence[str]) -> bool:
+    """Whether a canonical domain is one of those of the settings, which may be written in punycode."""
+    return domain in domains or any(canonical_address(f"@{name}") == f"@{domain}" for name in domains)
 
 
 def _account(world: World, address: str, local_part: str, domain: str) -> AccountState | None:

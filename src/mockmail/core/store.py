@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mockmail.core.accounts import INBOX, AccountState
+from mockmail.core.accounts import AccountState
 from mockmail.core.events import (
     Accepted,
     Actor,
@@ -272,6 +272,4 @@ class Store:
             for entry in mailbox.entries:
                 if entry.message is message:
                     self.expunge(mailbox, [entry.uid], actor)
-                    break
-                if mailbox.name == INBOX and entry.message.received_at > message.received_at:
                     break

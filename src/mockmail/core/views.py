@@ -163,6 +163,9 @@ class MailboxView:
     def _claim_recent(self) -> None:
         mailbox = self.mailbox
         start, stop = mailbox.recent_from_uid, mailbox.uid_next
+        if self._recent:
+            # A read-only view leaves the mark where it was, and must not claim the same messages twice.
+            start = max(start, self._recent[-1][1])
         if start >= stop:
             return
         if self._recent and self._recent[-1][1] == start:

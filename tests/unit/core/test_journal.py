@@ -1,0 +1,151 @@
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mockmail.core.events import Expunged, SessionClosed, SessionOpened
+from mockmail.core.journal import Batch, Journal, JournalView, Rows
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def closed(number, at=NOON):
+    return SessionClosed(at, "pop3", f"pop3-{number}")
+
+
+def batch(message, *uids):
+    return Batch(Expunged, NOON, lambda uid: Expunged(NOON, "imap", "imap-1", "b@x", "INBOX", uid, message), uids)
+
+
+def test_events_are_found_by_kind_in_order():
+    journal = Journal()
+    journal.append(closed(1))
+    journal.append(SessionOpened(NOON, "pop3", "pop3-2", ("127.0.0.1", 1)))
+    journal.append(closed(2))
+    assert [event.session for event in journal.of(SessionClosed)] == ["pop3-1", "pop3-2"]
+    assert [event.session for event in journal.of(SessionOpened)] == ["pop3-2"]
+    assert journal.of(Expunged) == []
+
+
+def test_a_batch_is_one_record_and_many_events(new_message):
+    journal = Journal()
+    journal.append(batch(new_message(), 1, 2, 3))
+    assert len(journal.records) == 1
+    assert [event.uid for event in journal.of(Expunged)] == [1, 2, 3]
+    view = JournalView(lambda: journal)
+    assert len(view) == 3
+    assert [event.uid for event in view] == [1, 2, 3]
+    assert view[-1].uid == 3
+    assert [event.uid for event in view[:2]] == [1, 2]
+    assert repr(view) == "<3 events>"
+
+
+def test_since_a_mark():
+    journal = Journal()
+    journal.append(closed(1))
+    mark = journal.mark()
+    assert journal.of(SessionClosed, since=mark) == []
+    journal.append(closed(2))
+    assert [event.session for event in journal.of(SessionClosed, since=mark)] == ["pop3-2"]
+    other = Journal()
+    other.append(closed(3))
+    # A mark of a journal before a reset means everything of the new one.
+    assert [event.session for event in other.of(SessionClosed, since=mark)] == ["pop3-3"]
+
+
+def test_a_waiter_is_called_once_when_there_is_more():
+    journal = Journal()
+    calls = []
+    journal.when_longer(1, lambda: calls.append("called"))
+    journal.append(closed(1))
+    assert calls == []
+    journal.append(closed(2))
+    assert calls == ["called"]
+    journal.append(closed(3))
+    assert calls == ["called"]
+
+
+def test_a_waiter_that_is_late_is_called_at_once():
+    journal = Journal()
+    journal.append(closed(1))
+    calls = []
+    journal.when_longer(0, lambda: calls.append("called"))()
+    assert calls == ["called"]
+
+
+def test_a_waiter_may_give_up():
+    journal = Journal()
+    calls = []
+    cancel = journal.when_longer(0, lambda: calls.append("called"))
+    cancel()
+    cancel()
+    journal.append(closed(1))
+    assert calls == []
+
+
+def test_waiters_that_leave_in_their_own_threads_take_nobody_along():
+    journal = Journal()
+    missed = []
+
+    def reader():
+        seen = 0
+        for _ in range(200):
+            woken = threading.Event()
+            cancel = journal.when_longer(seen, woken.set)
+            if not woken.wait(10):
+                missed.append(seen)
+            cancel()
+            seen = len(journal.records)
+            if seen >= 200:
+                return
+
+    threads = [threading.Thread(target=reader) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        journal.append(closed(1))
+    assert missed == []
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 200, 1000])
+def test_rows_lose_their_beginning_and_keep_their_positions(count):
+    rows = Rows()
+    for number in range(count):
+        rows.append(number)
+    for first in sorted((0, 1, count // 2, count - 1, count, count + 5)):
+        rows.trim(first)
+        kept = min(max(first, 0), count)
+        assert rows.first == kept
+        assert len(rows) == count
+        assert rows.read() == list(range(kept, count))
+        assert rows.read(count - 1) == list(range(max(kept, count - 1), count))
+        assert rows.read(0, count - 1) == list(range(kept, max(kept, count - 1)))
+    rows.append("new")
+    assert rows.read(count) == ["new"]
+    assert rows[0] == rows[-1] == "new"
+
+
+def test_a_row_that_is_gone_is_an_index_error():
+    rows = Rows()
+    with pytest.raises(IndexError):
+        rows[-1]
+    with pytest.raises(IndexError):
+        rows[0]
+
+
+def test_trimming_one_kind_forgets_what_is_older_of_all():
+    journal = Journal()
+    for number in range(400):
+        at = NOON + timedelta(seconds=number)
+        journal.append(SessionOpened(at, "pop3", str(number), ("127.0.0.1", 1)))
+        journal.append(closed(number, at))
+    journal.trim(SessionClosed, 100)
+    assert len(journal.of(SessionClosed)) == 100
+    assert len(journal.of(SessionOpened)) == 100
+    assert len(journal.records.read()) == 200
+    mark = journal.mark()
+    journal.append(closed(400, NOON + timedelta(seconds=400)))
+    assert [event.session for event in journal.of(SessionClosed, since=mark)] == ["pop3-400"]
+    # A list read before is not changed by it.
+    journal.trim(SessionClosed, 1)
+    assert len(journal.of(SessionClosed)) == 1
