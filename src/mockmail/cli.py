@@ -44,11 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from mockmail import __version__
+    from importlib.metadata import version
+
     from mockmail.config import setting_fields
 
     parser = argparse.ArgumentParser(prog="mockmail", description="The mail system your tests talk to.")
-    parser.add_argument("--version", action="version", version=f"mockmail {__version__}")
+    parser.add_argument("--version", action="version", version=f"mockmail {version('mockmail')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("demo", help="play a mail system's day on real sockets, and print it")
     serve = commands.add_parser(

@@ -15,6 +15,8 @@ _MONTHS = {
 }
 # obs-zone        = "UT" / "GMT" / "EST" / "EDT" / "CST" / "CDT" / "MST" / "MDT" / "PST" / "PDT" / military
 _ZONE_HOURS = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+_LIMIT = 1000
+"""Longer values, comments included, are no dates."""
 # date-time       = [ day-of-week "," ] day month year hour ":" minute [ ":" second ] zone
 _date_time = re.compile(
     r"\s*(?:[^\W\d]+\.?\s*,?\s*)?(\d{1,2})[\s-]+([A-Za-z]{3})[a-z]*[\s-]+(\d{2,5})[\s,]+(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2}))?"
@@ -27,6 +29,8 @@ def parse_date(text: str) -> datetime | None:
     """The moment ``text`` names, always aware, or ``None`` for what is no date. An unknown zone, ``-0000`` and no
     zone at all are UTC; a leap second is the last second of its minute; years of two or three digits are read as
     RFC 5322 section 4.3 says."""
+    if len(text) > _LIMIT or not text.isascii():
+        return None
     match = _date_time(text)
     if match is None:
         return _parse_oddly(text)

@@ -51,12 +51,11 @@ _kind = re.compile(rb"[ \t]*" + _COMMENT + rb"(" + _TOKEN + rb")[ \t]*").match
 # parameter       = attribute "=" value
 # value           = token / quoted-string     ; unquoted values run to the semicolon here: name=my file.pdf is common
 _parameter = re.compile(
-    rb"[^;]*?[;\s]*([^\s;=\"()]+)[ \t]*=[ \t]*"
+    rb"\s*([^\s;=\"()]+)[ \t]*=[ \t]*"
     rb"(?:\"([^\"\\]*(?:\\.[^\"\\]*)*)(?:\"|\\?\Z)|([^;\"]*))",
     re.DOTALL,
 ).match
 _escapes = re.compile(rb"\\(.)", re.DOTALL)
-_trailing_comment = re.compile(rb"[ \t]+\([^()]*\)[ \t]*\Z")
 _LIMIT = 200
 """Parameters read of one field; more are passed over."""
 
@@ -69,13 +68,16 @@ def _parameters(value: bytes, at: int) -> RawParameters:
             break
         match = _parameter(value, at + 1)
         if match is None:
-            break
+            at += 1
+            continue
         name, quoted, bare = match.groups()
         if quoted is not None:
             # A backslash before what needs none is a path of Windows: name="C:\notes.txt".
             text = _escapes.sub(rb"\1", quoted) if b'\\"' in quoted or b"\\\\" in quoted else quoted
         else:
-            text = _trailing_comment.sub(b"", bare).strip()
+            text = bare.strip()
+            if text.endswith(b")") and b" (" in text:
+                text = text[: text.rindex(b" (")].rstrip()
         found.append((name, text))
         at = match.end()
     return tuple(found)

@@ -214,11 +214,13 @@ class _Parser:
             closing = index < 0
             if closing:
                 index = self.boundaries[line[:-2]]
+            if not closing and self.count >= MAX_PARTS:
+                return  # the last part has the rest
             self._end(index + 1, stop)
             if closing:
                 # The multipart goes on with its epilogue until a delimiter around it, or the end.
                 del self.boundaries[line[:-2]]
-            elif self.count < MAX_PARTS:
+            else:
                 self._begin(at, self.open_parts[index])
                 at = self.open_parts[-1].body_start
 
@@ -311,4 +313,7 @@ class _Parser:
         carriage_return = raw.find(b"\r", start, newline if newline >= 0 else limit)
         if carriage_return >= 0:
             return carriage_return, carriage_return + (2 if newline == carriage_return + 1 else 1)
-        return (newline, newline + 1) if newline >= 0 else (limit, limit)
+        if newline >= 0:
+            return newline, newline + 1
+        # A line longer than any delimiter has no text here.
+        return (limit, limit) if limit == len(raw) else (start, limit)

@@ -16,7 +16,15 @@ from mockmail.core.world import World
 from mockmail.profiles import profile_named
 from mockmail.smtp.data import DataReader
 from mockmail.smtp.extensions import Capabilities
-from mockmail.smtp.params import AddressError, ArgumentError, Parameters, PathArgument, parse_mailbox, parse_path
+from mockmail.smtp.params import (
+    AddressError,
+    ArgumentError,
+    Parameters,
+    PathArgument,
+    is_xtext,
+    parse_mailbox,
+    parse_path,
+)
 from mockmail.smtp.replies import OK
 from mockmail.smtp.trace import protocol_name, trace_headers
 from mockmail.wire.contract import Link
@@ -50,7 +58,6 @@ class Transaction:
     mail_options: Parameters
     smtputf8: bool
     decisions: list[Deliver] = field(default_factory=list)
-    rcpt_options: dict[str, Parameters] = field(default_factory=dict)
     refused: int = 0
     """How many recipients were."""
 
@@ -157,7 +164,7 @@ class Conversation:
                 return "501 5.5.4 BODY takes 7BIT or 8BITMIME"
             elif keyword == "SMTPUTF8" and value is not None:
                 return "501 5.5.4 SMTPUTF8 takes no value"
-            elif keyword == "AUTH" and value is None:
+            elif keyword == "AUTH" and value != "<>" and not is_xtext(value or "="):
                 return "501 5.5.4 AUTH takes a mailbox in xtext, or <>"
         return None
 
@@ -205,7 +212,7 @@ class Conversation:
 
     def message(self) -> str:
         """The end of the data: the message is visible to every reader when this returns."""
-        reader, transaction = self.drop_message()
+        reader, transaction = self._end_transaction()
         world = transaction.world
         if reader.too_big:
             return f"552 5.3.4 The message is larger than {world.settings.max_message_bytes} bytes"
@@ -217,8 +224,12 @@ class Conversation:
         world.store.accept(message, transaction.decisions, actor)
         return f"250 2.6.0 Message accepted as {message.id}"
 
-    def drop_message(self) -> tuple[DataReader, Transaction]:
-        """End the transaction; its text and its envelope, of which nobody else knows any more."""
+    def refused_message(self) -> Message | None:
+        """End the transaction without delivery: the message that somebody else refused, if it was not too big."""
+        reader, transaction = self._end_transaction()
+        return None if reader.too_big else self._new_message(reader, transaction)
+
+    def _end_transaction(self) -> tuple[DataReader, Transaction]:
         reader, transaction = self.reader, self.transaction
         assert reader is not None  # a message is only ended after DATA began it
         assert transaction is not None
@@ -245,7 +256,7 @@ class Conversation:
                 recipients=recipients,
                 at=now,
             )
-        envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options, transaction.rcpt_options)
+        envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options)
         return Message(reader.text(trace), id=message_id, envelope=envelope, received_at=now, trace_length=len(trace))
 
     def rset(self) -> str:

@@ -98,14 +98,14 @@ class Interpreter(SMTP):
             _free.append(self)
 
     def run(self, command: str, argument: str | None) -> str:
-        """Carry out one command, in capitals; returns its reply. Raises what the command raised, ``KeyError`` for
+        """Carry out one command, in capitals; returns its one reply. Raises what the command raised, ``KeyError`` for
         a command that there is not, ``RuntimeError`` for one that wanted to wait."""
         coroutine: Coroutine[Any, Any, None] = self._smtp_methods[command](argument)
         self._replies.clear()
         try:
             coroutine.send(None)
         except StopIteration:
-            return "\n".join(self._replies)
+            return self._replies[0]
         coroutine.close()
         raise RuntimeError(f"the command {command} suspended, which no command may do")
 
@@ -191,6 +191,9 @@ _free: list[Interpreter] = []
 
 def open_interpreter(commands: Commands) -> Interpreter:
     """An interpreter for a new connection."""
-    interpreter = _free.pop() if _free else Interpreter()
+    try:
+        interpreter = _free.pop()
+    except IndexError:  # not asked for beforehand: the loop thread of another server may take the last one
+        interpreter = Interpreter()
     interpreter.open(commands)
     return interpreter

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from mockmail.core.events import Command, Rejected, SessionClosed, SessionOpened
+from mockmail.core.message import Message
 from mockmail.core.world import World
 from mockmail.smtp.commands import RECIPIENT_LIMIT, Conversation, Transaction
 from mockmail.smtp.extensions import COMMAND_LINE_LIMIT_BYTES
@@ -197,24 +198,22 @@ class SmtpSession:
             self._next_world = None
         name, _, rest = line.partition(b" ")
         command = name.decode("ascii", "replace").upper()
-        limits = self._talk.capabilities.line_limits_bytes
-        limit_bytes = limits.get(command, COMMAND_LINE_LIMIT_BYTES)
+        limit_bytes = self._talk.capabilities.line_limits_bytes.get(command, COMMAND_LINE_LIMIT_BYTES)
+        argument = None
+        mistake = ""
         if len(line) + 2 > limit_bytes:
-            self._misread(command, f"500 5.5.2 The line is longer than {limit_bytes} bytes")
-            return
-        try:
-            argument = rest.decode().strip(" ") or None
-        except UnicodeDecodeError:
-            self._misread(command, _UNREADABLE)
-            return
-        if _CONTROL.search(line) or not name.isalnum():
-            self._misread(command, _UNREADABLE if line else "500 5.5.2 The line is empty")
-            return
-        self._dispatch(command, argument)
-
-    def _misread(self, command: str, reply: str) -> None:
-        """Answer a line that is no command."""
-        self._reply(printable(command)[:20], "", reply)
+            mistake = f"500 5.5.2 The line is longer than {limit_bytes} bytes"
+        elif _CONTROL.search(line) or not name.isalnum():
+            mistake = _UNREADABLE if line else "500 5.5.2 The line is empty"
+        else:
+            try:
+                argument = rest.decode().strip(" ") or None
+            except UnicodeDecodeError:
+                mistake = _UNREADABLE
+        if mistake:
+            self._reply(printable(command)[:20], "", mistake)
+        else:
+            self._dispatch(command, argument)
 
     def _dispatch(self, name: str, argument: str | None) -> None:
         """The one way to a command: what the faults say about it comes first."""
@@ -231,10 +230,11 @@ class SmtpSession:
             self._end(Abort())
             return
         transaction = self._talk.transaction
+        message = None
         if verdict is not None and verdict.reply is not None:
             reply = verdict.reply
             if name == "MESSAGE":
-                self._talk.drop_message()
+                message = self._talk.refused_message()
             elif name == "GREETING" and code_of(reply) >= 400:
                 self._unwelcome = True
         else:
@@ -244,8 +244,8 @@ class SmtpSession:
             if code_of(reply) == 421:
                 self._end(Close())
             return
-        if code_of(reply) >= 400 and code_of(reply) not in _SYNTAX_CODES:
-            self._record_refusal(name, argument, reply, transaction)
+        if reply[:1] in ("4", "5") and code_of(reply) not in _SYNTAX_CODES:
+            self._record_refusal(name, argument, reply, transaction, message)
         if reply[:3] in ("354", "334"):
             # The command goes on; it is recorded at its completion reply.
             self._say(reply)
@@ -290,7 +290,9 @@ class SmtpSession:
         self.link.errors.append(error)
         return "451 4.3.0 Internal error"
 
-    def _record_refusal(self, name: str, argument: str | None, reply: str, transaction: Transaction | None) -> None:
+    def _record_refusal(
+        self, name: str, argument: str | None, reply: str, transaction: Transaction | None, message: Message | None
+    ) -> None:
         sender = "" if transaction is None else transaction.sender
         recipients = () if transaction is None else tuple(transaction.recipients)
         if name == "MAIL":
@@ -311,6 +313,7 @@ class SmtpSession:
                 recipients,
                 code_of(reply),
                 reply,
+                message,
             )
         )
 
@@ -323,13 +326,12 @@ class SmtpSession:
         account = self._talk.account or ""
         world.journal.append(Command(world.clock.now(), link.protocol, name, arguments, account, link.session, reply))
         self._say(reply)
-        code = code_of(reply)
-        if code in _SYNTAX_CODES:
+        if reply[:2] == "50" and code_of(reply) in _SYNTAX_CODES:
             self._errors += 1
             if self._errors >= self._error_limit:
                 self._say("421 4.7.0 Too many errors")
                 self._end(Close())
-        elif code == 421 or self._talk.quitting:
+        elif reply.startswith("421") or self._talk.quitting:
             self._end(Close())
 
     def _say(self, reply: str) -> None:

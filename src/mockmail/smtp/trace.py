@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from functools import lru_cache
 
 __all__ = ["protocol_name", "trace_headers"]
 
@@ -29,24 +30,20 @@ def trace_headers(
     recipients: list[str],
     at: datetime.datetime,
 ) -> bytes:
-    """Return-Path and Received. A recipient is named only when there is one: others shall not learn of each other
-    (RFC 5321 section 7.6)."""
+    """Return-Path and Received; ``at`` is in UTC. A recipient is named only when there is one: others shall not
+    learn of each other (RFC 5321 section 7.6)."""
     peer_literal = f"IPv6:{peer}" if ":" in peer else peer
     clause = f"\r\n\tfor <{recipients[0]}>" if len(recipients) == 1 else ""
     return (
         f"Return-Path: <{sender}>\r\n"
         f"Received: from {helo} ([{peer_literal}])\r\n"
         f"\tby {server} with {protocol} id {message_id}{clause};\r\n"
-        f"\t{_date_time(at)}\r\n"
+        f"\t{_date_time(at.replace(microsecond=0))}\r\n"
     ).encode()
 
 
+@lru_cache(maxsize=4)
 def _date_time(at: datetime.datetime) -> str:
     """RFC 5322 section 3.3, with English names whatever the locale."""
-    offset = at.utcoffset() or datetime.timedelta()
-    minutes = int(offset.total_seconds()) // 60
-    zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"
-    return (
-        f"{_DAYS[at.weekday()]}, {at.day} {_MONTHS[at.month - 1]} {at.year:04} "
-        f"{at.hour:02}:{at.minute:02}:{at.second:02} {zone}"
-    )
+    clock = f"{at.hour:02}:{at.minute:02}:{at.second:02}"
+    return f"{_DAYS[at.weekday()]}, {at.day} {_MONTHS[at.month - 1]} {at.year:04} {clock} +0000"

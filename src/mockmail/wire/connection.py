@@ -214,7 +214,8 @@ class Connection(asyncio.Protocol):
             return
         session = self.session
         try:
-            if self._seam.watches_output:
+            faults = self._connections.faults
+            if faults is not None and (faults.rules or self._seam.active) and self._seam.watches_output:
                 # So little that it has bytes of one command only: the one a fault may have been armed for.
                 one = session.outgoing(1)
                 self._actions.extend(self._seam.apply(one, busy=session.busy))
@@ -232,8 +233,11 @@ class Connection(asyncio.Protocol):
                 return
             if session.busy and not self._held:
                 self._wake()
-            self._read_or_not()
-            self._set_timer(self._heard + session.timeout_seconds)
+            if self._reading is not (session.wants_input and not self._held and not self._writing_paused):
+                self._read_or_not()
+            deadline = self._heard + session.timeout_seconds
+            if deadline < self._timer_at:
+                self._set_timer(deadline)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
 

@@ -28,8 +28,7 @@ T = TypeVar("T")
 
 CONTINUOUS_WORK_SECONDS = 0.020
 """How long the loop may run without a rest before it hands the GIL over once."""
-REST_SECONDS = 0.000_1
-"""A ``select`` that took longer has slept, and other threads had their turn."""
+WAITS_TO_REST = 256
 WIND_DOWN_SECONDS = 5.0
 """How long a stop waits for tasks that were cancelled."""
 LAST_ROUNDS = 3
@@ -50,29 +49,30 @@ class _Selector(selectors.DefaultSelector):
 
     _clock = staticmethod(_real_monotonic())
     _sleep = staticmethod(time.sleep)
-    _rested_at = 0.0
+    _working_since = 0.0
+    _waits = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        clock = self._clock
-        before = clock()
-        ready = super().select(timeout)
-        after = clock()
-        if after - before > REST_SECONDS:
-            self._rested_at = after
-        elif after - self._rested_at > CONTINUOUS_WORK_SECONDS:
+        if timeout is None or timeout > 0:
+            # The loop has nothing to do, but clients may see to it that it never really waits.
+            self._waits += 1
+            if self._waits == WAITS_TO_REST:
+                self._waits = 0
+                self._sleep(0)
+            self._working_since = 0.0
+        elif not self._working_since:
+            self._working_since = self._clock()
+        elif self._clock() - self._working_since > CONTINUOUS_WORK_SECONDS:
             self._sleep(0)
-            self._rested_at = clock()
-        return ready
+            self._working_since = self._clock()
+        return super().select(timeout)
 
 
 class _Loop(asyncio.SelectorEventLoop):
     """Keeps real time: freezegun replaces functions found in modules, not those held on a class, and a loop whose
     clock stands still never wakes a timer."""
 
-    _clock = staticmethod(_real_monotonic())
-
-    def time(self) -> float:
-        return self._clock()
+    time = staticmethod(_real_monotonic())
 
 
 class Part(Protocol):

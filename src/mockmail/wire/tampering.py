@@ -98,10 +98,15 @@ class FaultSeam:
         self._ended: Tampering | None = None
 
     @property
+    def active(self) -> bool:
+        """Whether a fault is at work on output."""
+        return self._tampering is not None or self._ended is not None
+
+    @property
     def watches_output(self) -> bool:
         """Whether output must come one command at a time and go through :meth:`apply`."""
         plan = self._connections.faults
-        return (plan is not None and plan.acts_on_bytes) or self._tampering is not None or self._ended is not None
+        return (plan is not None and plan.acts_on_bytes) or self.active
 
     def connect(self, fault: Fault) -> list[Step]:
         """A fault of the connection itself acts on its greeting. Returns what comes before that."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 __all__ = ["Record", "SessionTranscript", "Transcript"]
 
 HEAD_BYTES = 16 * 1024
 TAIL_BYTES = 48 * 1024
+TAIL_LIMIT_BYTES = TAIL_BYTES + 8 * 1024
+"""What makes the tail be cut to its size: many chunks at a time."""
 CHUNK_OVERHEAD_BYTES = 128
 """What a chunk costs besides its bytes: a client that sends byte by byte must not cost megabytes."""
 LONG_CHUNK_BYTES = 4 * 1024
 CHUNK_HEAD_BYTES = 2 * 1024
 CHUNK_TAIL_BYTES = 1024
 CLOSED_SESSIONS = 100
+SECRETS = 1000
 REPORT_LINES = 60
 SECRET = "***"
 
@@ -26,57 +30,41 @@ Side = Literal["C", "S", "*"]
 _ODD = re.compile(r"[^\x20-\x7e]")
 
 
-class _Chunk:
-    """Bytes of one side. ``offset`` counts that side's bytes; the middle of a long chunk is left out. Only the
-    loop thread changes it, and only by replacing ``secrets``."""
+_Chunk: TypeAlias = "tuple[float, Side, int, bytes, int, bytes]"
+"""When, who, where among that side's bytes, the bytes (of a long chunk its beginning), their full number, and of a long
+chunk its end. A plain tuple: one is made for each piece of traffic."""
 
-    __slots__ = ("at", "data", "length", "offset", "rest", "secrets", "side")
 
-    def __init__(self, at: float, side: Side, offset: int, data: bytes) -> None:
-        self.at = at
-        self.side = side
-        self.offset = offset
-        self.length = len(data)
-        self.rest = b""
-        if self.length > LONG_CHUNK_BYTES:
-            self.rest = data[-CHUNK_TAIL_BYTES:]
-            data = data[:CHUNK_HEAD_BYTES]
-        self.data = data
-        self.secrets: tuple[tuple[int, int], ...] = ()
+def _chunk_text(chunk: _Chunk, secrets: Sequence[tuple[int, int]]) -> str:
+    _, side, offset, data, length, rest = chunk
+    if side != "C":
+        secrets = ()
+    text = _hidden(data, offset, secrets)
+    if rest:
+        text += f"… {length - len(data) - len(rest)} bytes …{_hidden(rest, offset + length - len(rest), secrets)}"
+    return text
 
-    @property
-    def cost_bytes(self) -> int:
-        return len(self.data) + len(self.rest) + CHUNK_OVERHEAD_BYTES
 
-    def text(self) -> str:
-        start = self._piece(self.data, self.offset)
-        if not self.rest:
-            return start
-        left_out = self.length - len(self.data) - len(self.rest)
-        end = self._piece(self.rest, self.offset + self.length - len(self.rest))
-        return f"{start}… {left_out} bytes …{end}"
-
-    def _piece(self, data: bytes, offset: int) -> str:
-        """Bytes as Latin-1 text; each secret that begins here is shown as a mark, the rest of one as nothing."""
-        shown: list[str] = []
-        done = 0
-        hidden_up_to = -1
-        for start, stop in self.secrets:
-            first, last = start - offset, stop - offset
-            if last <= done or first >= len(data):
-                continue
-            if first >= 0 and first > hidden_up_to:
-                shown += (data[done:first].decode("latin-1"), SECRET)
-            done = hidden_up_to = last
-        shown.append(data[done:].decode("latin-1"))
-        return "".join(shown)
+def _hidden(data: bytes, offset: int, secrets: Sequence[tuple[int, int]]) -> str:
+    """Bytes as Latin-1 text; each secret that begins here is shown as a mark, the rest of one as nothing."""
+    shown: list[str] = []
+    done = 0
+    for start, stop in secrets:
+        first, last = start - offset, stop - offset
+        if last <= done or first >= len(data):
+            continue
+        if first >= 0:
+            shown += (data[done:first].decode("latin-1"), SECRET)
+        done = last
+    shown.append(data[done:].decode("latin-1"))
+    return "".join(shown)
 
 
 class Record:
     """The transcript of one connection in the making. The methods that write are the loop thread's."""
 
     __slots__ = (
-        "_clock", "_head", "_head_bytes", "_last_secret", "_left_out", "_secrets_ahead", "_tail", "_tail_bytes",
+        "_clock", "_head", "_head_bytes", "_left_out", "_secrets", "_tail", "_tail_bytes",
         "account", "peer", "protocol", "received_bytes", "sent_bytes", "session",
     )  # fmt: skip
 
@@ -93,68 +81,84 @@ class Record:
         self._tail: deque[_Chunk] = deque()
         self._tail_bytes = 0
         self._left_out = 0
-        self._secrets_ahead: tuple[tuple[int, int], ...] = ()
-        self._last_secret = (-1, -1)
+        self._secrets: list[tuple[int, int]] = []
 
     def received(self, data: bytes) -> None:
-        chunk = _Chunk(self._clock(), "C", self.received_bytes, data)
-        self.received_bytes += len(data)
-        if self._secrets_ahead:
-            chunk.secrets = self._secrets_ahead
-            self._secrets_ahead = tuple(pair for pair in self._secrets_ahead if pair[1] > self.received_bytes)
-        self._keep(chunk)
+        size = len(data)
+        if size > LONG_CHUNK_BYTES or self._head_bytes < HEAD_BYTES:
+            self._keep("C", self.received_bytes, data)
+        else:  # the same as _keep(), without the call
+            self._tail.append((self._clock(), "C", self.received_bytes, data, size, b""))
+            self._tail_bytes += size + CHUNK_OVERHEAD_BYTES
+            if self._tail_bytes > TAIL_LIMIT_BYTES:
+                self._trim()
+        self.received_bytes += size
 
     def sent(self, data: bytes) -> None:
-        self._keep(_Chunk(self._clock(), "S", self.sent_bytes, data))
-        self.sent_bytes += len(data)
+        size = len(data)
+        if size > LONG_CHUNK_BYTES or self._head_bytes < HEAD_BYTES:
+            self._keep("S", self.sent_bytes, data)
+        else:
+            self._tail.append((self._clock(), "S", self.sent_bytes, data, size, b""))
+            self._tail_bytes += size + CHUNK_OVERHEAD_BYTES
+            if self._tail_bytes > TAIL_LIMIT_BYTES:
+                self._trim()
+        self.sent_bytes += size
 
     def note(self, text: str) -> None:
         """Something that happened besides bytes, such as a finished TLS handshake."""
-        self._keep(_Chunk(self._clock(), "*", 0, text.encode("latin-1", "replace") + b"\n"))
+        self._keep("*", 0, text.encode("latin-1", "replace") + b"\n")
 
     def redact(self, start: int, stop: int) -> None:
-        """Hide the received bytes ``[start, stop)``, also those still to come."""
+        """Hide the received bytes ``[start, stop)``, also those still to come. Ranges come in about the order of
+        their bytes; those that touch become one."""
         if start >= stop:
             return
-        if self._last_secret[0] <= start <= self._last_secret[1]:
-            start = self._last_secret[0]
-        self._last_secret = (start, stop)
-        if stop > self.received_bytes:
-            self._secrets_ahead = (*self._secrets_ahead, (start, stop))
-        for chunks in (self._tail, self._head):
-            for chunk in reversed(chunks):
-                if chunk.side != "C":
-                    continue
-                if chunk.offset + chunk.length <= start:
-                    return
-                if chunk.offset < stop:
-                    chunk.secrets = tuple(sorted((*chunk.secrets, (start, stop))))
+        secrets = self._secrets
+        if secrets and secrets[-1][0] <= start <= secrets[-1][1]:
+            secrets[-1] = (secrets[-1][0], max(stop, secrets[-1][1]))
+            return
+        secrets.append((start, stop))
+        if len(secrets) > SECRETS:
+            # Bytes between the head and the tail are no longer there to be hidden.
+            head_ends = max((chunk[2] + chunk[4] for chunk in self._head if chunk[1] == "C"), default=0)
+            tail_begins = min((chunk[2] for chunk in self._tail if chunk[1] == "C"), default=self.received_bytes)
+            self._secrets = [pair for pair in secrets if pair[0] < head_ends or pair[1] > tail_begins]
 
     def clear(self) -> None:
         """Forget what was said so far; the connection goes on."""
         self._head, self._tail = [], deque()
         self._head_bytes = self._tail_bytes = self._left_out = 0
 
-    def _keep(self, chunk: _Chunk) -> None:
-        cost = chunk.cost_bytes
-        if self._head_bytes < HEAD_BYTES and not self._tail:
+    def _keep(self, side: Side, offset: int, data: bytes) -> None:
+        length, rest = len(data), b""
+        if length > LONG_CHUNK_BYTES:
+            data, rest = data[:CHUNK_HEAD_BYTES], data[-CHUNK_TAIL_BYTES:]
+        cost = len(data) + len(rest) + CHUNK_OVERHEAD_BYTES
+        chunk = (self._clock(), side, offset, data, length, rest)
+        if self._head_bytes < HEAD_BYTES:
             self._head.append(chunk)
             self._head_bytes += cost
-            return
-        self._tail.append(chunk)
-        self._tail_bytes += cost
+        else:
+            self._tail.append(chunk)
+            self._tail_bytes += cost
+            if self._tail_bytes > TAIL_LIMIT_BYTES:
+                self._trim()
+
+    def _trim(self) -> None:
         while self._tail_bytes > TAIL_BYTES:
-            gone = self._tail.popleft()
-            self._tail_bytes -= gone.cost_bytes
-            self._left_out += gone.length
+            _, _, _, data, length, rest = self._tail.popleft()
+            self._tail_bytes -= len(data) + len(rest) + CHUNK_OVERHEAD_BYTES
+            self._left_out += length
 
     def picture(self) -> SessionTranscript:
         """What was said so far. Any thread: chunks are only ever appended, and a copy is one step of the GIL's."""
         head, left_out, tail = tuple(self._head), self._left_out, tuple(self._tail.copy())
-        lines = _lines(head)
+        secrets = sorted(self._secrets)
+        lines = _lines(head, secrets)
         if left_out:
-            lines.append((tail[0].at if tail else 0.0, f"*: … {left_out} bytes …"))
-        lines += _lines(tail)
+            lines.append((tail[0][0] if tail else 0.0, f"*: … {left_out} bytes …"))
+        lines += _lines(tail, secrets)
         return SessionTranscript(
             self.protocol,
             self.session,
@@ -242,17 +246,13 @@ class Transcript:
         return "\n\n".join(map(str, self.sessions()))
 
 
-def _lines(chunks: tuple[_Chunk, ...]) -> list[tuple[float, str]]:
+def _lines(chunks: tuple[_Chunk, ...], secrets: Sequence[tuple[int, int]]) -> list[tuple[float, str]]:
     """Chunks as lines; a line in several chunks of one side is one line."""
     lines: list[tuple[float, str]] = []
-    position = 0
-    while position < len(chunks):
-        side, at = chunks[position].side, chunks[position].at
-        texts: list[str] = []
-        while position < len(chunks) and chunks[position].side == side:
-            texts.append(chunks[position].text())
-            position += 1
-        said = "".join(texts).replace("\r\n", "\n")
+    for side, group in itertools.groupby(chunks, key=lambda chunk: chunk[1]):
+        said_by_one = list(group)
+        at = said_by_one[0][0]
+        said = "".join(_chunk_text(chunk, secrets) for chunk in said_by_one).replace("\r\n", "\n")
         lines.extend((at, f"{side}: {_ODD.sub(_escape, line)}") for line in said.removesuffix("\n").split("\n"))
     return lines
 

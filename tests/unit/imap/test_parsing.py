@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from mockmail.imap.arguments import FetchAtt, Section
+from mockmail.imap.arguments import FetchAtt
 from mockmail.imap.commands import (
     Append,
     Authenticate,
@@ -24,8 +24,9 @@ from mockmail.imap.commands import (
     Store,
     Transfer,
 )
-from mockmail.imap.extensions import ALL_UNDERSTOOD, understood
-from mockmail.imap.parsing import secret_spans
+from mockmail.imap.extensions import ALL_UNDERSTOOD, EXTENSIONS, understood
+from mockmail.imap.fetch.body import Section
+from mockmail.imap.parsing import parse, secret_spans
 from mockmail.imap.search.keys import And, Flag, Header, InternalDate, Needle, Not, Text
 from mockmail.imap.sets import SequenceSet
 from mockmail.imap.tokens import BadSyntax
@@ -278,8 +279,6 @@ def test_append_with_everything(command):
 
 
 def test_append_does_not_copy_the_literal(frame, command):
-    from mockmail.imap.parsing import parse
-
     raw = frame(b"A APPEND x {5+}\r\nhello")
     assert parse(raw).message is raw.pieces[1].data
 
@@ -387,8 +386,6 @@ def test_names_are_utf8_once_that_is_enabled(command):
     ],
 )
 def test_what_is_off_is_not_understood(command, hidden, line, text):
-    from mockmail.imap.extensions import EXTENSIONS
-
     assert command(line, ALL_UNDERSTOOD).tag == "a"
     with pytest.raises(BadSyntax, match=text):
         command(line, understood({row.name for row in EXTENSIONS} - {hidden}))

@@ -57,3 +57,9 @@ def client() -> Iterator[Callable[..., Client]]:
     for one in clients:
         one.session.connection_lost()
         assert one.link.errors == []
+
+
+@pytest.fixture(scope="session")
+def new_client() -> type[Client]:
+    """The class of clients, for tests that run many times."""
+    return Client

@@ -1,7 +1,10 @@
 import base64
 import datetime
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockmail.config import Settings
 from mockmail.core.clock import Clock
@@ -251,10 +254,7 @@ def test_secrets_in_long_and_in_broken_lines_are_hidden_too(client):
     c.pull()
     c.session.receive(b"A" * 10 + b"\r\n")
     c.pull()
-    hidden = set()
-    for start, stop in c.redacted:
-        hidden.update(range(start, stop))
-    assert hidden >= set(range(before + 11, before + 11 + 30010))
+    assert hidden_bytes(c) >= set(range(before + 11, before + 11 + 30010))
     c.redacted.clear()
     c.session.receive(b"AUTH PLAIN c2Vj")
     c.pull()
@@ -333,6 +333,9 @@ def test_a_scripted_reply_stands_instead_of_the_command_and_is_a_refusal(client,
     assert c.say(lines[stage]) == "451 4.3.0 try later"
     (refusal,) = c.world.journal.of(Rejected)
     assert (refusal.stage, refusal.code, refusal.sender) == (name, 451, "a@b.test")
+    assert (refusal.message is not None) == (name == "MESSAGE")
+    if refusal.message is not None:
+        assert refusal.message.original == b"x\r\n"
     assert c.say("RSET") == "250 2.0.0 OK"
     assert stored(c.world) == []
     assert c.mail().startswith("250")
@@ -453,3 +456,61 @@ def test_what_was_learnt_in_plain_text_is_forgotten(client):
     assert c.say("MAIL FROM:<a@b.test>") == "503 5.5.1 Error: send EHLO first"
     c.say("EHLO x")
     assert c.say("AUTH PLAIN " + b64("\0bob\0any")).startswith("235")
+
+
+# Any input
+
+PIECES = st.sampled_from(
+    [
+        b"EHLO x\r\n",
+        b"HELO x\r\n",
+        b"MAIL FROM:<a@b>\r\n",
+        b"MAIL FROM:<\xff>\r\n",
+        b"RCPT TO:<c@d>\r\n",
+        b"DATA\r\n",
+        b"RSET\r\n",
+        b"VRFY bob\r\n",
+        b"HELP\r\n",
+        b"AUTH LOGIN\r\n",
+        b"AUTH PLAIN AGJvYgBhbnk=\r\n",
+        b"Ym9i\r\n",
+        b"*\r\n",
+        b"text\r\n..\r\n.\r\n",
+        b".\r\n",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b".",
+        b"\0\xff",
+        b"x" * 700,
+        b"A" * 13000,
+        b"QUIT\r\n",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=25), st.integers(1, 40))
+def test_any_input_gets_the_same_answers_however_it_is_cut(new_client, pieces, size):
+    wire = b"".join(pieces)
+    answers = []
+    for cut in (max(1, len(wire)), size):
+        c = new_client(world(trace_headers=False))
+        c.session.greeting()
+        said = c.pull()
+        for start in range(0, len(wire), cut):
+            c.session.receive(wire[start : start + cut])
+            said += c.pull()
+        left_early = bool(c.actions)
+        c.session.receive_eof()
+        said += c.pull()
+        assert c.actions == [Close()]
+        assert c.link.errors == []
+        c.session.connection_lost()
+        # Behind the end of a session nothing is read, so whether it is secret is not known.
+        hidden = [] if left_early else sorted(hidden_bytes(c))
+        answers.append((re.sub("as [0-9A-Za-z]{22}", "", said), stored(c.world), hidden))
+    assert answers[0] == answers[1]
+
+
+def hidden_bytes(c) -> set[int]:
+    return {offset for start, stop in c.redacted for offset in range(start, stop)}

@@ -166,8 +166,12 @@ class LineClient:
         if receive_buffer_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.socket.settimeout(SECONDS)
-        self.socket.connect(address)
         self.buffer = b""
+        try:
+            self.socket.connect(address)
+        except BaseException:
+            self.socket.close()
+            raise
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
