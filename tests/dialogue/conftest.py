@@ -11,6 +11,7 @@ A file ``tests/dialogue/<protocol>/<name>.txt`` has one thing a line:
 ``S: /regex/``        the server sends a line that matches whole; named groups become placeholders
 ``S| text``           the server sends exactly these bytes (no line end is looked for)
 ``S: <closed>``       the server closes, and has sent nothing more
+``S: <rest>``         the server sends the rest of a reply of SMTP, up to the line that has a space behind its code
 ``X:``                the client vanishes, without a word
 ``@settings k=v``     a setting, as text (before the first session)
 ``@user a@b secret``  an entry of ``users`` (before the first session)
@@ -514,9 +515,16 @@ class Play:
             if actual != wanted:
                 raise Difference(f"expected {wanted!r}")
         else:
-            line = self.stage.read_line(step.session)
-            self.story.append(f"{who}: {line.decode('utf-8', 'backslashreplace')}")
-            self.names.check(step.text, line)
+            line = self._read_line(step, who)
+            while step.text == "<rest>" and line[3:4] == b"-":
+                line = self._read_line(step, who)
+            if step.text != "<rest>":
+                self.names.check(step.text, line)
+
+    def _read_line(self, step: Step, who: str) -> bytes:
+        line = self.stage.read_line(step.session)
+        self.story.append(f"{who}: {line.decode('utf-8', 'backslashreplace')}")
+        return line
 
     def _direct(self, step: Step) -> None:
         world = self.stage.world
