@@ -56,12 +56,13 @@ def explain(failure: Failure) -> str:
 
     look = failure.look
     candidates = look.query.kind.candidates(look.query.source, look.world, look.query.since)
-    sections = [_expected(failure), _there_is(failure, candidates)]
+    states = _states(look.world)
+    sections = [_expected(failure), _there_is(failure, candidates, states)]
     if not failure.too_many:
         miss = nearest_miss(look.query, candidates)
         if miss is not None:
             candidate, differences = miss
-            line = _line_of(look.query.kind.name)(candidate, {}).strip()
+            line = _LINES[look.query.kind.name](candidate, states)
             sections.append("\n".join([f"Nearest miss: {line}", *differences]))
     found = list(hints(failure))
     if found:
@@ -154,14 +155,13 @@ def _clipped(text: str) -> str:
 # What there is
 
 
-def _there_is(failure: Failure, candidates: list[Any]) -> str:
+def _there_is(failure: Failure, candidates: list[Any], states: Mapping[str, list[str]]) -> str:
     look = failure.look
     kind = look.query.kind
     since = " since the mark" if look.query.since is not None else ""
     if not candidates:
         return f"There was {kind.named(0)} at all{since}."
-    states = _states(look.world)
-    line = _line_of(kind.name)
+    line = _LINES[kind.name]
     noun = "message in the mailboxes" if kind.name == "flagged" else kind.noun
     first, space, rest = noun.partition(" ")
     plural = noun if len(candidates) == 1 else f"{first}s{space}{rest}"
@@ -254,10 +254,6 @@ def command_line(event: Command) -> str:
 
 def _idle_line(one: Any, states: Mapping[str, list[str]]) -> str:
     return f"{clock_time(one.command.at)}  {one.command.session}  {one.command.account} in {one.folder}"
-
-
-def _line_of(kind: str) -> Line:
-    return _LINES[kind]
 
 
 _LINES: dict[str, Line] = {

@@ -200,10 +200,10 @@ def _still_there(query: _Q, world: World) -> Iterator[str]:
         for one in ask(query.source, partial(held, world))
         if _fits_message(query, one.message, one.account, folder=one.message.folder)
     ]
-    done = query.kind.name
+    done = query.kind.name + (" as asked" if query.kind.candidates(query.source, world) else "")
     for one in lying[-_SHOWN:]:
         where = f"{one.account} {one.message.folder}/{one.message.uid}"
-        yield f"{one.message.subject!r} in {where} fits, and was not {done} so."
+        yield f"{one.message.subject!r} in {where} fits, but was not {done}."
     if not lying and any(test.label in _OF_MESSAGES or test.label == "account" for test in query.tests):
         yield "No mailbox has a message that fits."
 

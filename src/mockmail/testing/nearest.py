@@ -18,6 +18,7 @@ _EXAMINED = 50
 _COMPARED_CHARACTERS = 300
 _NEAR = 0.5
 _SHOWN_LINES = 8
+_NOTHING = {"tls": "no TLS", "flag": "no flags", "to": "nobody"}
 
 
 def nearest_miss(query: Query[E, Any], candidates: Sequence[E]) -> tuple[E, list[str]] | None:
@@ -60,8 +61,8 @@ def difference(test: Test[E], candidate: E) -> Iterator[str]:
         yield from _body_difference(test.wanted, [text for text in actual if text])
         return
     values = _strings(actual)
-    if actual is None or (test.label.startswith("headers[") and not values):
-        yield "    was       absent" if test.label.startswith("headers[") else "    was       not known"
+    if actual is None or actual in ((), [], frozenset()):
+        yield f"    was       {_NOTHING.get(test.label, 'absent')}"
         return
     yield f"    was       {shown(_plain(test.label, actual))}"
     for wanted in _wanted_strings(test.wanted):
@@ -120,8 +121,10 @@ def _diff(wanted: str, actual: str) -> Iterator[str]:
         yield "    (they differ only in white space)"
     if "\n" in wanted or "\n" in actual or max(len(wanted), len(actual)) > _COMPARED_CHARACTERS:
         return
-    for line in ndiff([wanted], [actual]):
-        yield f"    {line.rstrip()}"
+    lines = list(ndiff([wanted], [actual]))
+    # Without a line of marks the two are too unlike for a diff to say more than the values do.
+    if any(line.startswith("?") for line in lines):
+        yield from (f"    {line.rstrip()}" for line in lines)
 
 
 def _pattern_note(wanted: re.Pattern[str], values: Iterable[str]) -> Iterator[str]:
@@ -159,7 +162,7 @@ def _windows(wanted: str, texts: Iterable[str]) -> Iterator[str]:
     examined = 0
     for text in texts:
         for line in text.splitlines():
-            if len(line) <= length * 1.5:
+            if len(line) <= length:
                 yield line
                 continue
             for match in re.finditer(r"\S+", line):
