@@ -101,7 +101,8 @@ class Message:
         return hash(self.id)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.subject!r} from {self.sender or '<>'} to {', '.join(self.recipients)}>"
+        to = ", ".join(self.recipients) or "nobody"
+        return f"<{type(self).__name__} {self.subject!r} from {self.sender or '<>'} to {to}>"
 
     # The header
 

@@ -164,8 +164,8 @@ def _put_header(built: EmailMessage, name: str, value: str) -> None:
 
 
 def _bytes_of(message: EmailMessage) -> bytes:
-    """With CRLF, and raw UTF-8 in addresses where they cannot be written otherwise (RFC 6532)."""
-    try:
-        return message.as_bytes(policy=_POLICY)
-    except UnicodeEncodeError:
-        return message.as_bytes(policy=_UTF8_POLICY)
+    """With CRLF; in raw UTF-8 where an address can be written in no other way (RFC 6532)."""
+    needs_utf8 = any(
+        not address.addr_spec.isascii() for value in message.values() for address in getattr(value, "addresses", ())
+    )
+    return message.as_bytes(policy=_UTF8_POLICY if needs_utf8 else _POLICY)
