@@ -292,12 +292,12 @@ class Maildrop:
 
     def unique_id(self, number: int) -> str:
         """A name that the message keeps across sessions (RFC 1939 section 7, UIDL)."""
-        return f"{self.unique_id_prefix}{self.entries[number - 1].uid:08x}"
+        return f"{self.unique_id_prefix}{self.entries[number - 1].uid}"
 
     @property
     def unique_id_prefix(self) -> str:
-        """What all unique-ids begin with; the UID follows, as eight hexadecimal digits."""
-        return f"{self.uid_validity:08x}"
+        """What all unique-ids begin with; the UID follows, in decimal digits."""
+        return f"{self.uid_validity}."
 
     @property
     def outdated(self) -> bool:

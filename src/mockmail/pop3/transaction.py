@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -55,8 +55,8 @@ def dot_stuffed(raw: bytes, stop: int | None = None) -> Iterator[bytes]:
     start = 0
     while start < length:
         end = min(start + SLICE_BYTES, length)
-        if end < length and raw[end - 1] == 0x0D:
-            end += 1  # CRLF is cut at no slice's end, so that only what stands first can be overlooked
+        if end < length and raw[end - 1 : end + 1] == b"\r\n":
+            end += 1  # no CRLF is cut, so that only a dot that stands first can be overlooked
         piece = raw[start:end].replace(b"\r\n.", b"\r\n..")
         if piece.startswith(b".") and (start == 0 or raw[start - 2 : start] == b"\r\n"):
             piece = b"." + piece
@@ -194,23 +194,21 @@ class Transaction:
 
     # Listings
 
-    def _scan_listings(self) -> Body:
-        maildrop = self._maildrop
-        entries, deleted = maildrop.entries, maildrop.deleted
+    def _numbered(self) -> Iterator[Iterable[tuple[int, Entry]]]:
+        """The messages not marked as deleted, with their numbers, in slices."""
+        entries, deleted = self._maildrop.entries, self._maildrop.deleted
         for start in range(0, len(entries), SLICE_LINES):
             numbered = enumerate(entries[start : start + SLICE_LINES], start + 1)
-            yield "".join(
-                [f"{number} {len(entry.message.raw)}\r\n" for number, entry in numbered if number not in deleted]
-            ).encode("ascii")
+            yield [row for row in numbered if row[0] not in deleted] if deleted else numbered
+
+    def _scan_listings(self) -> Body:
+        for rows in self._numbered():
+            yield "".join([f"{number} {len(entry.message.raw)}\r\n" for number, entry in rows]).encode("ascii")
 
     def _unique_id_listings(self) -> Body:
-        maildrop = self._maildrop
-        entries, deleted, prefix = maildrop.entries, maildrop.deleted, maildrop.unique_id_prefix
-        for start in range(0, len(entries), SLICE_LINES):
-            numbered = enumerate(entries[start : start + SLICE_LINES], start + 1)
-            yield "".join(
-                [f"{number} {prefix}{entry.uid:08x}\r\n" for number, entry in numbered if number not in deleted]
-            ).encode("ascii")
+        prefix = self._maildrop.unique_id_prefix
+        for rows in self._numbered():
+            yield "".join([f"{number} {prefix}{entry.uid}\r\n" for number, entry in rows]).encode("ascii")
 
 
 def _end_of_top(raw: bytes, lines: int) -> Generator[None, None, int]:

@@ -3,7 +3,7 @@ import random
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mockmail.config import Settings
@@ -66,6 +66,7 @@ def test_retr_sends_the_bytes_as_stored(seed, new_peer, raw):
 
 
 @settings(max_examples=200)
+@example("a\r\r\n.", 2)
 @given(st.text("a.\r\n", max_size=40), st.integers(1, 8))
 def test_dots_are_stuffed_the_same_whatever_the_slices(text, size):
     raw = text.encode()
