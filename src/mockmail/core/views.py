@@ -250,11 +250,10 @@ class Maildrop:
     expunges :meth:`doomed_uids`.
     """
 
-    __slots__ = ("_live_count", "_live_size_bytes", "deleted", "entries", "mailbox", "uid_validity")
+    __slots__ = ("_live_count", "_live_size_bytes", "deleted", "entries", "mailbox")
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
-        self.uid_validity = mailbox.uid_validity
         self.entries: tuple[Entry, ...] = tuple(mailbox.entries)
         self.deleted: set[int] = set()
         """Message numbers marked as deleted."""
@@ -297,12 +296,13 @@ class Maildrop:
     @property
     def unique_id_prefix(self) -> str:
         """What all unique-ids begin with; the UID follows, in decimal digits."""
-        return f"{self.uid_validity}."
+        return f"{self.mailbox.uid_validity}."
 
     @property
     def outdated(self) -> bool:
-        """Whether the mailbox got another UIDVALIDITY, so that UIDs known here name other messages."""
-        return self.mailbox.uid_validity != self.uid_validity
+        """Whether another mailbox took the place of this one, under another UIDVALIDITY: UIDs known here name other
+        messages there."""
+        return self.mailbox.deleted
 
     def doomed_uids(self) -> list[int]:
         """UIDs of the messages marked as deleted."""

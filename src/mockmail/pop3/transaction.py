@@ -150,7 +150,7 @@ class Transaction:
         maildrop = self._maildrop
         try:
             if maildrop.outdated:
-                # UIDVALIDITY was reset meanwhile: the UIDs known here name other messages now.
+                # UIDVALIDITY was reset meanwhile: the UIDs known here name other messages there.
                 return Reply("-ERR [SYS/TEMP] some deleted messages not removed", close=True)
             self.world.store.expunge(maildrop.mailbox, maildrop.doomed_uids(), self._actor)
         finally:

@@ -119,11 +119,13 @@ def test_unique_ids_last_and_differ(mailbox, new_message):
     assert second.unique_id(4) not in ids
 
 
-def test_a_new_uidvalidity_makes_an_open_maildrop_outdated(mailbox):
-    drop = Maildrop(mailbox)
+def test_a_new_uidvalidity_makes_an_open_maildrop_outdated(world, new_message):
+    account = world.account("bob@example.test")
+    account.inbox.add([(new_message(), flag_set(()))])
+    drop = Maildrop(account.inbox)
     unique_id = drop.unique_id(1)
     assert not drop.outdated
-    mailbox.uid_validity += 1
+    account.renumber(account.inbox, world.new_uid_validity())
     assert drop.outdated
     assert drop.unique_id(1) == unique_id
-    assert Maildrop(mailbox).unique_id(1) != unique_id
+    assert Maildrop(account.inbox).unique_id(1) != unique_id

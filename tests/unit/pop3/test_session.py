@@ -379,7 +379,8 @@ def test_a_new_uidvalidity_saves_what_now_has_the_uids(world, seed, new_peer):
     seed(b"one", b"two")
     peer = new_peer().log_in()
     peer.say("DELE 1")
-    world.account(BOB).inbox.uid_validity += 1
+    account = world.account(BOB)
+    account.renumber(account.inbox, world.new_uid_validity())
     assert peer.say("RETR 2").startswith("+OK 3 octets")
     assert world.account(BOB).inbox.get(2).flags == frozenset()
     assert peer.say("QUIT") == "-ERR [SYS/TEMP] some deleted messages not removed\r\n"
