@@ -1,0 +1,111 @@
+"""Scenarios, interleaved rounds, and the table that comes of them."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+OURS = "mockmail"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a row should show: a peer that costs ``times`` as much as we do, or a cost of our own."""
+
+    peer: str | None = None
+    times: float = 0.0
+    at_most_seconds: float = 0.0
+
+    def verdict(self, medians: Mapping[str, float]) -> str:
+        ours = medians.get(OURS)
+        if self.peer is None:
+            text = f"<= {duration(self.at_most_seconds)}"
+            return text if ours is None else f"{text}: {_word(ours <= self.at_most_seconds)}"
+        text = f"{self.peer} >= x{self.times:g}"
+        peer = medians.get(self.peer)
+        return text if ours is None or peer is None else f"{text}: {_word(peer / ours >= self.times)}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row: ``measure(subject)`` gives seconds for one operation, or ``None`` where a subject has none."""
+
+    title: str
+    measure: Callable[[Any], float | None]
+    goals: tuple[Goal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One table. In each round every contender is opened anew, then each step is measured on all of them in turn."""
+
+    name: str
+    title: str
+    contenders: Mapping[str, Callable[[], AbstractContextManager[Any]]]
+    steps: Sequence[Step]
+    base: str = OURS
+    rounds: int | None = None
+    """Rounds unless the command line says otherwise; ``None``: the general default."""
+
+
+Figures = dict[tuple[str, str], list[float]]
+
+
+def _word(met: bool) -> str:
+    return "met" if met else "MISSED"
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit, such as ``86.2 us``."""
+    for unit, scale in (("us", 1e6), ("ms", 1e3)):
+        if seconds * scale < 1000:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def run(scenario: Scenario, rounds: int, only: Sequence[str] = ()) -> Figures:
+    """Measure ``rounds`` times; whoever goes first changes from round to round. ``only`` names contenders."""
+    contenders = {name: opener for name, opener in scenario.contenders.items() if not only or name in only}
+    figures: Figures = {}
+    for number in range(rounds):
+        names = list(contenders)
+        names = names[number % len(names) :] + names[: number % len(names)]
+        with ExitStack() as stack:
+            subjects = {name: stack.enter_context(contenders[name]()) for name in names}
+            for step in scenario.steps:
+                for name in names:
+                    value = step.measure(subjects[name])
+                    if value is not None:
+                        figures.setdefault((step.title, name), []).append(value)
+        print(f"{scenario.name}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+    return figures
+
+
+def table(scenario: Scenario, figures: Figures) -> str:
+    """Medians with [min-max]; ratios to the base contender; the goal last."""
+    names = [name for name in scenario.contenders if any(key[1] == name for key in figures)]
+    lines = [
+        f"\n## {scenario.title}\n",
+        f"| row | {' | '.join(names)} | goal |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for step in scenario.steps:
+        values = {name: figures[step.title, name] for name in names if (step.title, name) in figures}
+        medians = {name: statistics.median(each) for name, each in values.items()}
+        cells = [_cell(name, values.get(name), medians, scenario.base) for name in names]
+        goals = "; ".join(goal.verdict(medians) for goal in step.goals)
+        lines.append(f"| {step.title} | {' | '.join(cells)} | {goals} |")
+    return "\n".join(lines)
+
+
+def _cell(name: str, values: list[float] | None, medians: Mapping[str, float], base: str) -> str:
+    if not values:
+        return ""
+    text = f"{duration(medians[name])} [{duration(min(values))} - {duration(max(values))}]"
+    if name != base and medians.get(base):
+        text += f" x{medians[name] / medians[base]:.3g}"
+    return text

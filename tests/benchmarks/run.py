@@ -1,0 +1,69 @@
+"""Measure mockmail against its peers: ``python tests/benchmarks/run.py [--only NAME ...] [--rounds N]``.
+
+Makes a virtual environment with all peers on first use. Prints one table per scenario: medians with [min-max] of
+interleaved rounds, costs relative to mockmail's, the goal last. Nothing here is a test: figures depend on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+ENVIRONMENT = ROOT / ".venv-bench"
+PEERS = ("aiosmtpd==1.4.6", "smtpdfix==0.5.3", "pytest-localserver==0.10.0", "pymap==0.36.7")
+SCENARIO_NAMES = ("start", "server", "import", "per-test", "smtp", "imap", "imap-sizes", "pop3")
+ROUNDS = 3
+
+
+def enter_environment() -> None:
+    """Go on in the environment that has the peers; made when it is not there, or was made for other peers."""
+    python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if Path(sys.prefix).resolve() == ENVIRONMENT.resolve():
+        return
+    note = ENVIRONMENT / "peers.txt"
+    wanted = "\n".join(PEERS)
+    if not note.is_file() or note.read_text(encoding="utf-8") != wanted:
+        print(f"installing {', '.join(PEERS)} into {ENVIRONMENT}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS, "-e", str(ROOT)], check=True)
+        note.write_text(wanted, encoding="utf-8")
+    os.execv(python, [str(python), *sys.argv])
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=SCENARIO_NAMES, default=SCENARIO_NAMES)
+    parser.add_argument("--rounds", type=int, help=f"rounds of every scenario; by default {ROUNDS}, 2 for IMAP")
+    parser.add_argument("--contenders", nargs="+", metavar="NAME", default=(), help="only these columns")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    enter_environment()
+
+    import harness
+    import imap_rows
+    import import_rows
+    import pertest_rows
+    import pop3_rows
+    import server_rows
+    import smtp_rows
+
+    modules = (server_rows, import_rows, pertest_rows, smtp_rows, imap_rows, pop3_rows)
+    scenarios = {scenario.name: scenario for module in modules for scenario in module.SCENARIOS}
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}; {', '.join(PEERS)}")
+    for name in options.only:
+        scenario = scenarios[name]
+        figures = harness.run(scenario, options.rounds or scenario.rounds or ROUNDS, options.contenders)
+        print(harness.table(scenario, figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()
