@@ -31,6 +31,8 @@ IDLE_SECONDS = 600.0
 """The least that RFC 1939 section 3 allows."""
 ERROR_LIMIT = 20
 """So many lines in a row that are no commands, and the client is taken for no POP3 client."""
+RESPONSE_LIMIT_BYTES = 510
+"""Longest first line of a response, without CRLF (RFC 2449 section 4): errors repeat what the client wrote."""
 COMMANDS_IN_A_PULL = 200
 """Pipelined commands carried out before other connections have their turn: a few milliseconds at most."""
 
@@ -336,6 +338,7 @@ class Pop3Session:
         reply = self._open(outcome) if isinstance(outcome, AccountState) else outcome
         if self._authorization.exchange is not None:
             return reply.text.encode("ascii") + b"\r\n"  # a prompt; the command goes on
+        reply.text = reply.text[:RESPONSE_LIMIT_BYTES]
         return self._finish(reply)
 
     def _open(self, account: AccountState) -> Reply:

@@ -169,6 +169,17 @@ def test_the_answer_is_the_same_however_the_bytes_are_cut(world, seed, new_peer,
     assert peer.end is Close
 
 
+@pytest.mark.parametrize("command", ["RETR ", "LIST ", "TOP 1 ", "TOP ", "AUTH "])
+def test_no_first_line_is_longer_than_allowed(new_peer, command):
+    peer = new_peer()
+    if command != "AUTH ":
+        peer.log_in()
+    (line, rest) = peer.say(command + "x" * 1500 + (" 1" if command == "TOP " else "")).split("\r\n")
+    assert line.startswith("-ERR ")
+    assert len(line) + 2 == 512
+    assert rest == ""
+
+
 # What is on record
 
 
