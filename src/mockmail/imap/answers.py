@@ -32,7 +32,9 @@ class Answers:
     def complete(self, arrival: Arrival, completion: Completion) -> None:
         """The end of a command. It is recorded before the client can know of it."""
         line = completion.line
-        if not (arrival.name == "IDLE" and completion.condition == "OK"):  # recorded when it began
+        if arrival.name == "IDLE" and completion.condition == "OK":
+            self.record(arrival, line, name="DONE")  # IDLE itself was recorded when it began
+        else:
             self.record(arrival, line)
         self.queue.append(f"{self._tag(arrival)} {line}\r\n".encode("ascii", "backslashreplace"))
         if completion.farewell is not None:
@@ -79,13 +81,19 @@ class Answers:
         if bye:
             self.queue.append(Close())
 
-    def record(self, arrival: Arrival, reply: str) -> None:
-        """Put the command into the journal."""
+    def record(self, arrival: Arrival, reply: str, *, name: str | None = None) -> None:
+        """Put the command into the journal, under its own name or another."""
         state = self._state
         world, link = state.world, state.link
         world.journal.append(
             CommandEvent(
-                world.clock.now(), link.protocol, arrival.name, arrival.arguments, state.address, link.session, reply
+                world.clock.now(),
+                link.protocol,
+                name or arrival.name,
+                arrival.arguments,
+                state.address,
+                link.session,
+                reply,
             )
         )
 

@@ -78,7 +78,7 @@ def _tail(text: str) -> str:
     left_out = len(lines) - _TRANSCRIPT_LINES
     if left_out > 0:
         lines = [f"... {left_out} lines before", *lines[left_out:]]
-    return "\n".join("  " + line for line in lines)
+    return "\n".join(f"  {line}".rstrip() for line in lines)
 
 
 # What was expected
@@ -249,11 +249,13 @@ def _login_line(event: Any, states: Mapping[str, list[str]]) -> str:
 def command_line(event: Command) -> str:
     """Time, session, command, reply."""
     arguments = f" {_clipped(event.arguments)}" if event.arguments else ""
-    return f"{clock_time(event.at)}  {event.session}  {event.name}{arguments}  -> {_clipped(event.reply)}"
+    first, _, more = event.reply.partition("\n")
+    reply = _clipped(first) + (" ..." if more else "")
+    return f"{clock_time(event.at)}  {event.session}  {event.name}{arguments}  -> {reply}"
 
 
 def _idle_line(one: Any, states: Mapping[str, list[str]]) -> str:
-    return f"{clock_time(one.command.at)}  {one.command.session}  {one.command.account} in {one.folder}"
+    return f"{clock_time(one.command.at)}  {one.command.session}  {one.command.account} in {one.folder or 'no folder'}"
 
 
 _LINES: dict[str, Line] = {

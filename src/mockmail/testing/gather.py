@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from mockmail.core.accounts import INBOX, canonical_name
+from mockmail.core.accounts import canonical_name
 from mockmail.core.events import (
     Appended,
     Command,
@@ -99,7 +99,8 @@ def _flag_events(world: World, since: Mark) -> Iterator[FlagsChanged | Seeded | 
 
 
 def idles(source: Source, world: World, since: Mark | None) -> list[Idling]:
-    """A session idles when IDLE is its latest command and it is still open; it watches what it selected last."""
+    """A session idles when its latest command is an IDLE that the server took up, and it is still open; it watches
+    what it selected last. The end of an IDLE is recorded as the command DONE."""
     selected: dict[str, str] = {}
     latest: dict[str, Command] = {}
     for command in world.journal.of(Command):
@@ -107,12 +108,15 @@ def idles(source: Source, world: World, since: Mark | None) -> list[Idling]:
             continue
         latest[command.session] = command
         if command.name in ("SELECT", "EXAMINE"):
-            selected[command.session] = _mailbox_argument(command.arguments)
+            taken = command.reply.startswith("OK")
+            selected[command.session] = _mailbox_argument(command.arguments) if taken else ""
+        elif command.name in ("CLOSE", "UNSELECT"):
+            selected[command.session] = ""
     closed = {event.session for event in world.journal.of(SessionClosed)}
     return [
-        Idling(command, selected.get(session, INBOX))
+        Idling(command, selected.get(session, ""))
         for session, command in latest.items()
-        if command.name == "IDLE" and session not in closed
+        if command.name == "IDLE" and command.reply.startswith("+") and session not in closed
     ]
 
 

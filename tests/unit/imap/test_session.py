@@ -153,9 +153,10 @@ def test_each_command_is_recorded_at_its_completion(world):
     assert rows[1][:2] == ("SELECT", "INBOX")
     assert rows[2] == ("LIST", '"" "%"', ADDRESS, "OK LIST completed")
     assert rows[3] == ("IDLE", "", ADDRESS, "+ idling")
-    assert rows[4][:2] == ("UID FETCH", "1")
-    assert rows[5] == ("NONSENSE", "here", ADDRESS, "BAD Unknown command NONSENSE")
-    assert len(rows) == 6
+    assert rows[4] == ("DONE", "", ADDRESS, "OK IDLE completed")
+    assert rows[5][:2] == ("UID FETCH", "1")
+    assert rows[6] == ("NONSENSE", "here", ADDRESS, "BAD Unknown command NONSENSE")
+    assert len(rows) == 7
 
 
 def test_a_message_is_named_by_its_size_in_the_journal(world):

@@ -58,20 +58,34 @@ def test_idling(mail, select, arguments, folder):
     assert mail.assert_idling(BOB, folder).session == "imap-1"
 
 
-@pytest.mark.parametrize("end", ["command", "disconnect"])
+@pytest.mark.parametrize("end", ["DONE", "NOOP", None])
 def test_an_idle_that_has_ended(mail, end, failure_of):
     mail.command("SELECT", "INBOX")
-    mail.command("IDLE")
-    if end == "command":
-        mail.command("NOOP")
-    else:
+    mail.command("IDLE", reply="+ idling")
+    if end is None:
         mail.disconnect()
+    else:
+        mail.command(end)
     assert "there was none" in failure_of(mail.assert_idling, BOB, timeout=0)
+
+
+def test_an_idle_that_was_refused(mail, failure_of):
+    mail.command("SELECT", "INBOX")
+    mail.command("IDLE", reply="BAD no")
+    assert "there was none" in failure_of(mail.assert_idling, BOB, timeout=0)
+
+
+@pytest.mark.parametrize(("name", "arguments", "reply"), [("SELECT", "Nope", "NO no such"), ("UNSELECT", "", "OK")])
+def test_idling_in_no_folder(mail, name, arguments, reply, failure_of):
+    mail.command("SELECT", "INBOX")
+    mail.command(name, arguments, reply=reply)
+    mail.command("IDLE", reply="+ idling")
+    assert "bob@example.test in no folder" in failure_of(mail.assert_idling, BOB, timeout=0)
 
 
 def test_idling_elsewhere(mail, failure_of):
     mail.command("SELECT", "Sent")
-    mail.command("IDLE")
+    mail.command("IDLE", reply="+ idling")
     assert "folder differs" in failure_of(mail.assert_idling, BOB, timeout=0)
 
 
