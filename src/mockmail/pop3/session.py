@@ -1,16 +1,11 @@
-"""A POP3 conversation (RFC 1939, RFC 2449), sans-IO: framing, states, the one dispatch."""
+"""A POP3 conversation (RFC 1939, RFC 2449), sans-IO: lines in, responses out."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from mockmail.core.accounts import AccountState
-from mockmail.core.events import Command as CommandEvent
-from mockmail.core.events import SessionClosed, SessionOpened
 from mockmail.core.world import World
-from mockmail.pop3.authorization import Authorization, Outcome
-from mockmail.pop3.extensions import LOGIN_COMMANDS, capabilities_of
+from mockmail.pop3.extensions import LOGIN_COMMANDS
 from mockmail.pop3.grammar import (
     AUTH_LIMIT_BYTES,
     COMMAND_LIMIT_BYTES,
@@ -22,7 +17,8 @@ from mockmail.pop3.grammar import (
     first_word,
     parse_command,
 )
-from mockmail.pop3.transaction import Body, Reply, Transaction
+from mockmail.pop3.states import HIDDEN, States, shown
+from mockmail.pop3.transaction import Body, Reply
 from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, Send, TLSInfo
 
 __all__ = ["Pop3Session"]
@@ -36,20 +32,7 @@ RESPONSE_LIMIT_BYTES = 510
 COMMANDS_IN_A_PULL = 200
 """Pipelined commands carried out before other connections have their turn: a few milliseconds at most."""
 
-_HIDDEN = "***"
-_TRANSACTION: Mapping[str, Callable[..., Reply]] = {
-    "STAT": Transaction.stat,
-    "LIST": Transaction.list,
-    "RETR": Transaction.retr,
-    "DELE": Transaction.dele,
-    "NOOP": Transaction.noop,
-    "RSET": Transaction.rset,
-    "TOP": Transaction.top,
-    "UIDL": Transaction.uidl,
-}
-_RESPONSE_CODE = re.compile(r"^(\+OK|-ERR) \[([A-Z/-]+)\]")
 _BROKEN = "-ERR [SYS/TEMP] the server met an error of its own"
-_SIGNING_OFF = "+OK mockmail POP3 server signing off"
 
 
 class Pop3Session:
@@ -61,14 +44,8 @@ class Pop3Session:
 
     def __init__(self, link: Link, world: World) -> None:
         self.link = link
-        self.world = world
-        self._capabilities = capabilities_of(world.settings)
-        self._next_world: World | None = None
+        self._states = States(link, world)
         self._lines = LineReader()
-        self._authorization = Authorization(link, "")
-        self._transaction: Transaction | None = None
-        self._outlived = False
-        """Whether a reset took the maildrop away."""
         self._command = Command("", ())
         """The one that is carried out, or was last."""
         self._delayed: Callable[[], bytes] | None = None
@@ -90,14 +67,7 @@ class Pop3Session:
 
     def greeting(self) -> None:
         """The banner, with a timestamp when there is APOP (RFC 1939 section 7)."""
-        world = self.world
-        world.journal.append(SessionOpened(world.clock.now(), "pop3", self.link.session, self.link.peer))
-        banner = "+OK mockmail POP3 server ready"
-        if "APOP" in self._capabilities.names:
-            domain = world.settings.default_domain
-            self._authorization.timestamp = f"<{world.store.new_id()}@{domain if domain.isascii() else 'localhost'}>"
-            banner = f"{banner} {self._authorization.timestamp}"
-        self._greeting = banner.encode("ascii") + b"\r\n"
+        self._greeting = self._states.greeting().encode("ascii") + b"\r\n"
         self._idle = False
 
     def receive(self, data: bytes) -> None:
@@ -170,42 +140,29 @@ class Pop3Session:
         """Forget what was learnt in plain text (RFC 2595 section 4)."""
         self.link.tls = info
         self._lines.clear()
-        self._authorization.username = self._authorization.exchange = None
+        authorization = self._states.authorization
+        authorization.username = authorization.exchange = None
 
     def rebind(self, world: World) -> None:
         """Use ``world`` from the next command on, unless the client has logged in."""
-        self._next_world = world
+        self._states.next_world = world
 
     def connection_lost(self) -> None:
         """Release the lock; nothing is deleted."""
-        self._take_world()
         self._end()
-        world = self.world
-        world.journal.append(SessionClosed(world.clock.now(), "pop3", self.link.session))
+        self._states.closed()
 
     def _end(self) -> None:
         self._ended = True
         self._body = self._delayed = None
         self._lines.clear()
-        if self._transaction is not None:
-            self._transaction.release()
-
-    def _take_world(self) -> None:
-        world, self._next_world = self._next_world, None
-        if world is None:
-            return
-        if self._transaction is None:
-            self.world = world
-            self._capabilities = capabilities_of(world.settings)
-        else:
-            self._outlived = True
-            self._transaction.release()
+        self._states.release()
 
     # Lines
 
     @property
     def _line_limit_bytes(self) -> int:
-        if self._authorization.exchange is not None or self._lines.peek(5).upper() == b"AUTH ":
+        if self._states.authorization.exchange is not None or self._lines.peek(5).upper() == b"AUTH ":
             return AUTH_LIMIT_BYTES
         return COMMAND_LIMIT_BYTES
 
@@ -217,8 +174,8 @@ class Pop3Session:
         line = self._lines.take(self._line_limit_bytes)
         if line is None:
             return None
-        self._take_world()
-        if self._authorization.exchange is not None:
+        self._states.take_world()
+        if self._states.authorization.exchange is not None:
             return self._continue_exchange(line)
         if isinstance(line, Overlong):
             self._hide_secret(line)
@@ -227,21 +184,17 @@ class Pop3Session:
         self._hide_secret(line)
         if isinstance(command, BadCommand):
             return self._refuse(command)
-        if command.name not in self._capabilities.commands:
+        if command.name not in self._states.capabilities.commands:
             return self._refuse(BadCommand(command.name, f"{command.name} is no command here"))
         return self._consult(command)
 
     def _continue_exchange(self, line: Line | Overlong) -> bytes:
         if isinstance(line, Overlong):
-            self._authorization.exchange = None
+            self._states.authorization.exchange = None
             self._hide(line.start)
             return self._finish(Reply("-ERR the line is too long"))
         self._hide(line.start)
-        try:
-            return self._conclude(self._authorization.respond(self.world, line.data))
-        except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
-            self._authorization.exchange = None
-            return self._broken(error)
+        return self._attempt(lambda: self._states.respond(line.data))
 
     def _hide_secret(self, line: Line | Overlong) -> None:
         """Keep what follows PASS, APOP or AUTH out of transcripts."""
@@ -258,8 +211,8 @@ class Pop3Session:
             self._hidden_from = max(start, stop)
 
     def _refuse(self, bad: BadCommand) -> bytes:
-        self._authorization.username = None
-        self._command = Command(bad.name, (_HIDDEN,) if bad.name in LOGIN_COMMANDS else bad.arguments)
+        self._states.authorization.username = None
+        self._command = Command(bad.name, (HIDDEN,) if bad.name in LOGIN_COMMANDS else bad.arguments)
         self._errors_in_a_row += 1
         if self._errors_in_a_row < ERROR_LIMIT:
             return self._finish(Reply(f"-ERR {bad.reason}"))
@@ -270,93 +223,47 @@ class Pop3Session:
     def _consult(self, command: Command) -> bytes:
         """Ask what a fault wants done, then do it, or the command."""
         self._command = command
-        verdict = self.link.command(command.name, _shown(command), self._account_meant(command))
+        verdict = self.link.command(command.name, shown(command), self._states.account_meant(command))
         if verdict is None:
-            return self._carry_out(command)
+            return self._attempt(lambda: self._states.answer(command))
 
         def proceed() -> bytes:
             if verdict.drop:
                 self._farewell = Abort()
                 return b""
             if verdict.reply is not None:
-                self._authorization.username = None
+                self._states.authorization.username = None
                 return self._finish(Reply(verdict.reply))
-            return self._carry_out(command)
+            return self._attempt(lambda: self._states.answer(command))
 
         if verdict.delay_seconds:
             self._pause, self._delayed = Pause(verdict.delay_seconds), proceed
             return b""
         return proceed()
 
-    def _account_meant(self, command: Command) -> str | None:
-        if self._transaction is not None:
-            return self._transaction.account.address
-        username = self._authorization.username if command.name == "PASS" else None
-        if command.name == "APOP":
-            username = command.arguments[0]
-        if username is None:
-            return None
-        account = self.world.accounts.get(username)
-        return username if account is None else account.address
-
-    def _carry_out(self, command: Command) -> bytes:
-        """The one dispatch."""
+    def _attempt(self, answer: Callable[[], Reply]) -> bytes:
+        """Carry out what is asked for; an error of our own is answered too, and the connection stays."""
         self._errors_in_a_row = 0
         try:
-            return self._conclude(self._outcome(command.name, command.arguments))
+            reply = answer()
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
-            return self._broken(error)
-
-    def _outcome(self, name: str, arguments: tuple[str, ...]) -> Outcome:
-        authorization, transaction = self._authorization, self._transaction
-        if name != "PASS":
-            authorization.username = None
-        if self._outlived:
-            if name == "QUIT":
-                return Reply(_SIGNING_OFF, close=True)
-            return Reply("-ERR [SYS/TEMP] the server was reset, and the maildrop is gone; connect again")
-        if name == "CAPA":
-            lines = "".join(f"{line}\r\n" for line in self._capabilities.lines)
-            return Reply("+OK capability list follows", iter([lines.encode("ascii", "replace")]))
-        if name == "QUIT":
-            return Reply(_SIGNING_OFF, close=True) if transaction is None else transaction.update()
-        if name in _TRANSACTION:
-            if transaction is None:
-                return Reply(f"-ERR {name} is for the TRANSACTION state; log in first")
-            return _TRANSACTION[name](transaction, *arguments)
-        if transaction is not None:
-            return Reply(f"-ERR {name} is for the AUTHORIZATION state; you are logged in")
-        if name == "USER":
-            return authorization.user(*arguments)
-        if name == "PASS":
-            return authorization.password(self.world, *arguments)
-        if name == "APOP":
-            return authorization.apop(self.world, *arguments)
-        return authorization.auth(self.world, *arguments)
-
-    def _conclude(self, outcome: Outcome) -> bytes:
-        reply = self._open(outcome) if isinstance(outcome, AccountState) else outcome
-        if self._authorization.exchange is not None:
+            self.link.errors.append(error)
+            self._states.authorization.exchange = None
+            reply = Reply(_BROKEN)
+        if self._states.authorization.exchange is not None:
             return reply.text.encode("ascii") + b"\r\n"  # a prompt; the command goes on
         reply.text = reply.text[:RESPONSE_LIMIT_BYTES]
         return self._finish(reply)
-
-    def _open(self, account: AccountState) -> Reply:
-        """Lock the maildrop and enter the TRANSACTION state (RFC 1939 section 4)."""
-        if account.maildrop_session is not None:
-            return Reply("-ERR [IN-USE] the maildrop is locked by another session")
-        self._transaction = Transaction(self.world, account, self.link.session)
-        return Reply(f"+OK maildrop has {self._transaction.listing}")
 
     # Responses
 
     def _finish(self, reply: Reply) -> bytes:
         """The first line of a response; without a body, the command is done."""
-        text = self._without_unknown_code(reply.text)
+        text = self._states.without_unknown_code(reply.text)
         if reply.close:
             self._farewell = Close()
         if reply.body is None:
-            self._record(text)
+            self._states.record(self._command, text)
         else:
             self._body, self._first_line = reply.body, text
         return text.encode("utf-8", "replace") + b"\r\n"
@@ -371,34 +278,5 @@ class Pop3Session:
             self.link.errors.append(error)
             self._farewell = Abort()
             return b""
-        self._record(self._first_line)
+        self._states.record(self._command, self._first_line)
         return b".\r\n"
-
-    def _broken(self, error: Exception) -> bytes:
-        self.link.errors.append(error)
-        return self._finish(Reply(_BROKEN))
-
-    def _record(self, reply: str) -> None:
-        world, command = self.world, self._command
-        account = "" if self._transaction is None else self._transaction.account.address
-        world.journal.append(
-            CommandEvent(world.clock.now(), "pop3", command.name, _shown(command), account, self.link.session, reply)
-        )
-
-    def _without_unknown_code(self, text: str) -> str:
-        """Response codes are for clients that were told of them (RFC 2449 section 8, RFC 3206 section 3)."""
-        match = _RESPONSE_CODE.match(text)
-        if match is None:
-            return text
-        needed = {"RESP-CODES"} if match[2] == "IN-USE" else {"RESP-CODES", "AUTH-RESP-CODE"}
-        return text if needed <= self._capabilities.names else match[1] + text[match.end() :]
-
-
-def _shown(command: Command) -> str:
-    """A command's arguments, without secrets."""
-    arguments = command.arguments
-    if command.name == "PASS":
-        return _HIDDEN
-    if command.name in LOGIN_COMMANDS and len(arguments) > 1:
-        return f"{arguments[0]} {_HIDDEN}"
-    return " ".join(arguments)

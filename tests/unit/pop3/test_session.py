@@ -325,7 +325,7 @@ def test_the_timestamp_is_new_for_each_session_and_a_message_id(new_peer):
 def test_the_session_of_rfc_1939_with_its_secret(new_world, new_peer):
     world = new_world(users={"mrose@dbc.test": "tanstaaf"})
     peer = new_peer(world)
-    peer.session._authorization.timestamp = "<1896.697170952@dbc.mtview.ca.us>"
+    peer.session._states.authorization.timestamp = "<1896.697170952@dbc.mtview.ca.us>"
     assert peer.say("APOP mrose c4c9334bac560ecc979e58001b3e22fb") == "+OK maildrop has 0 messages (0 octets)\r\n"
 
 

@@ -1,0 +1,167 @@
+"""The states of a session (RFC 1939 section 3): what each command means in which, and what goes on record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from mockmail.core.accounts import AccountState
+from mockmail.core.events import Command as CommandEvent
+from mockmail.core.events import SessionClosed, SessionOpened
+from mockmail.core.world import World
+from mockmail.pop3.authorization import Authorization, Outcome
+from mockmail.pop3.extensions import LOGIN_COMMANDS, capabilities_of
+from mockmail.pop3.grammar import Command
+from mockmail.pop3.transaction import Reply, Transaction
+from mockmail.wire.contract import Link
+
+__all__ = ["HIDDEN", "States", "shown"]
+
+HIDDEN = "***"
+"""Stands on record for a secret."""
+
+_TRANSACTION: Mapping[str, Callable[..., Reply]] = {
+    "STAT": Transaction.stat,
+    "LIST": Transaction.list,
+    "RETR": Transaction.retr,
+    "DELE": Transaction.dele,
+    "NOOP": Transaction.noop,
+    "RSET": Transaction.rset,
+    "TOP": Transaction.top,
+    "UIDL": Transaction.uidl,
+}
+_RESPONSE_CODE = re.compile(r"^(\+OK|-ERR) \[([A-Z/-]+)\]")
+_SIGNING_OFF = "+OK mockmail POP3 server signing off"
+
+
+class States:
+    """Where a session stands: not logged in, in a transaction, or left over by a reset of the server."""
+
+    def __init__(self, link: Link, world: World) -> None:
+        self.link = link
+        self.world = world
+        self.capabilities = capabilities_of(world.settings)
+        self.next_world: World | None = None
+        """What a reset put in the place of ``world``; taken over by :meth:`take_world`."""
+        self.authorization = Authorization(link, "")
+        self.transaction: Transaction | None = None
+        self._outlived = False
+        """Whether a reset took the maildrop away."""
+
+    def greeting(self) -> str:
+        """The banner, with a timestamp when there is APOP (RFC 1939 section 7)."""
+        world = self.world
+        world.journal.append(SessionOpened(world.clock.now(), "pop3", self.link.session, self.link.peer))
+        banner = "+OK mockmail POP3 server ready"
+        if "APOP" in self.capabilities.names:
+            domain = world.settings.default_domain
+            self.authorization.timestamp = f"<{world.store.new_id()}@{domain if domain.isascii() else 'localhost'}>"
+            banner = f"{banner} {self.authorization.timestamp}"
+        return banner
+
+    def closed(self) -> None:
+        """The connection is gone."""
+        self.take_world()
+        self.release()
+        world = self.world
+        world.journal.append(SessionClosed(world.clock.now(), "pop3", self.link.session))
+
+    def release(self) -> None:
+        """Give up the lock; nothing is deleted."""
+        if self.transaction is not None:
+            self.transaction.release()
+
+    def take_world(self) -> None:
+        """At a command boundary: use the world after a reset, unless the client has logged in to the one before."""
+        world, self.next_world = self.next_world, None
+        if world is None:
+            return
+        if self.transaction is None:
+            self.world = world
+            self.capabilities = capabilities_of(world.settings)
+        else:
+            self._outlived = True
+            self.transaction.release()
+
+    def account_meant(self, command: Command) -> str | None:
+        """Whose account a command is about, as far as can be told before it is carried out."""
+        if self.transaction is not None:
+            return self.transaction.account.address
+        username = self.authorization.username if command.name == "PASS" else None
+        if command.name == "APOP":
+            username = command.arguments[0]
+        if username is None:
+            return None
+        account = self.world.accounts.get(username)
+        return username if account is None else account.address
+
+    def answer(self, command: Command) -> Reply:
+        """Carry a command out: the one dispatch. A login opens the maildrop."""
+        return self._opened(self._outcome(command.name, command.arguments))
+
+    def respond(self, line: bytes) -> Reply:
+        """Take the client's line in an AUTH exchange."""
+        return self._opened(self.authorization.respond(self.world, line))
+
+    def _outcome(self, name: str, arguments: tuple[str, ...]) -> Outcome:
+        authorization, transaction = self.authorization, self.transaction
+        if name != "PASS":
+            authorization.username = None
+        if self._outlived:
+            if name == "QUIT":
+                return Reply(_SIGNING_OFF, close=True)
+            return Reply("-ERR [SYS/TEMP] the server was reset, and the maildrop is gone; connect again")
+        if name == "CAPA":
+            lines = "".join(f"{line}\r\n" for line in self.capabilities.lines)
+            return Reply("+OK capability list follows", iter([lines.encode("ascii", "replace")]))
+        if name == "QUIT":
+            return Reply(_SIGNING_OFF, close=True) if transaction is None else transaction.update()
+        if name in _TRANSACTION:
+            if transaction is None:
+                return Reply(f"-ERR {name} is for the TRANSACTION state; log in first")
+            return _TRANSACTION[name](transaction, *arguments)
+        if transaction is not None:
+            return Reply(f"-ERR {name} is for the AUTHORIZATION state; you are logged in")
+        if name == "USER":
+            return authorization.user(*arguments)
+        if name == "PASS":
+            return authorization.password(self.world, *arguments)
+        if name == "APOP":
+            return authorization.apop(self.world, *arguments)
+        return authorization.auth(self.world, *arguments)
+
+    def _opened(self, outcome: Outcome) -> Reply:
+        """After a login, lock the maildrop and enter the TRANSACTION state (RFC 1939 section 4)."""
+        if not isinstance(outcome, AccountState):
+            return outcome
+        account = outcome
+        if account.maildrop_session is not None:
+            return Reply("-ERR [IN-USE] the maildrop is locked by another session")
+        self.transaction = Transaction(self.world, account, self.link.session)
+        return Reply(f"+OK maildrop has {self.transaction.listing}")
+
+    def record(self, command: Command, reply: str) -> None:
+        """A command is done."""
+        world = self.world
+        account = "" if self.transaction is None else self.transaction.account.address
+        world.journal.append(
+            CommandEvent(world.clock.now(), "pop3", command.name, shown(command), account, self.link.session, reply)
+        )
+
+    def without_unknown_code(self, text: str) -> str:
+        """Response codes are for clients that were told of them (RFC 2449 section 8, RFC 3206 section 3)."""
+        match = _RESPONSE_CODE.match(text)
+        if match is None:
+            return text
+        needed = {"RESP-CODES"} if match[2] == "IN-USE" else {"RESP-CODES", "AUTH-RESP-CODE"}
+        return text if needed <= self.capabilities.names else match[1] + text[match.end() :]
+
+
+def shown(command: Command) -> str:
+    """A command's arguments, without secrets."""
+    arguments = command.arguments
+    if command.name == "PASS":
+        return HIDDEN
+    if command.name in LOGIN_COMMANDS and len(arguments) > 1:
+        return f"{arguments[0]} {HIDDEN}"
+    return " ".join(arguments)
