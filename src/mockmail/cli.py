@@ -30,14 +30,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     from mockmail.errors import MockMailError
 
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # argparse would read the options of a command that follows --exec as our own.
+    at = words.index("--exec") + 1 if "--exec" in words else len(words)
+    words, command = words[:at], words[at:]
+    given = _parser().parse_args(words)
     try:
         if given.command == "demo":
             from mockmail.demo import play
 
             return play(sys.stdout)
-        return _serve(given)
+        return _serve(given, command[1:] if command[:1] == ["--"] else command)
     except MockMailError as error:
         print(f"mockmail: {error}", file=sys.stderr)
         return EXIT_PORT if isinstance(error.__cause__, OSError) else EXIT_USAGE
@@ -78,9 +81,8 @@ def _parser() -> argparse.ArgumentParser:
             )
     serve.add_argument(
         "--exec",
-        nargs=argparse.REMAINDER,
-        metavar="-- COMMAND",
-        help="run a command with MOCKMAIL_SMTP_HOST, MOCKMAIL_SMTP_PORT ... set, and exit with its status",
+        action="store_true",
+        help="last, as in --exec -- COMMAND: run it with MOCKMAIL_SMTP_HOST ... set, and exit with its status",
     )
     return parser
 
@@ -106,19 +108,16 @@ def _settings(given: argparse.Namespace) -> Settings:
     return settings.updated_from_texts(texts, name_of=lambda name: "--" + name.replace("_", "-"))
 
 
-def _serve(given: argparse.Namespace) -> int:
+def _serve(given: argparse.Namespace, command: list[str]) -> int:
     from mockmail.errors import ConfigurationError
     from mockmail.server import MockMail
 
-    command = given.exec
-    if command is not None:
-        command = command[1:] if command[:1] == ["--"] else command
-        if not command:
-            raise ConfigurationError("--exec needs a command; write it last: mockmail serve --exec -- pytest -q")
+    if given.exec and not command:
+        raise ConfigurationError("--exec needs a command; write it last: mockmail serve --exec -- pytest -q")
     with MockMail(_settings(given)) as mail:
         if given.json:
             _print_json(mail)
-        if command is not None:
+        if given.exec:
             return _execute(mail, command)
         if not given.json:
             _print_endpoints(mail)

@@ -124,9 +124,10 @@ def _fetchmail(
     program: Callable, tmp_path: Path, mockmail: MockMail, *options: str, ok: tuple[int, ...] = (0,)
 ) -> None:
     rc = tmp_path / "fetchmailrc"
-    protocol, *flags = options
+    protocol, *flags = options  # "uidl" belongs to the server's part of the line
+    uidl = "uidl" if protocol == "POP3" else ""
     rc.write_text(
-        f"poll 127.0.0.1 protocol {protocol} port {getattr(mockmail, protocol.lower()).port} auth password\n"
+        f"poll 127.0.0.1 protocol {protocol} port {getattr(mockmail, protocol.lower()).port} auth password {uidl}\n"
         f"user '{BOB}' password 'secret' is 'root' here sslproto '' {' '.join(flags)} mda 'cat >> {tmp_path}/got'\n"
     )
     rc.chmod(0o700)
@@ -137,15 +138,15 @@ def test_fetchmail_downloads_and_keeps_and_then_deletes(mockmail: MockMail, prog
     inbox = mockmail.account(BOB).inbox
     for number in range(3):
         mockmail.seed(to=BOB, subject=f"number {number}", text="text")
-    _fetchmail(program, tmp_path, mockmail, "POP3", "keep", "uidl")
+    _fetchmail(program, tmp_path, mockmail, "POP3", "keep")
     got = (tmp_path / "got").read_text()
     assert [got.count(f"Subject: number {number}") for number in range(3)] == [1, 1, 1]
     assert len(inbox) == 3
 
     # It knows what it has by the unique-ids, and fetches only what is new; 1 is its "no new mail".
-    _fetchmail(program, tmp_path, mockmail, "POP3", "keep", "uidl", ok=(1,))
+    _fetchmail(program, tmp_path, mockmail, "POP3", "keep", ok=(1,))
     mockmail.seed(to=BOB, subject="number 3", text="text")
-    _fetchmail(program, tmp_path, mockmail, "POP3", "keep", "uidl")
+    _fetchmail(program, tmp_path, mockmail, "POP3", "keep")
     assert (tmp_path / "got").read_text().count("Subject: number") == 4
 
     _fetchmail(program, tmp_path, mockmail, "POP3", "fetchall", "nokeep")

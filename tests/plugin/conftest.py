@@ -12,8 +12,10 @@ def send(mail, to="bob@example.test", subject="Hello"):
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project whose tests can `from app import send`."""
+    # pytest-asyncio wants a setting of its own in every project.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:asyncio")
     pytester.makepyfile(app=SEND)
     pytester.makeini("[pytest]\npythonpath = .\nfilterwarnings = error\n")
     return pytester

@@ -82,9 +82,7 @@ def test_a_run_without_mail_loads_nothing_heavy(project: pytest.Pytester) -> Non
             assert not {"aiosmtpd", "ssl", "asyncio", "email"} & set(sys.modules)
     """)
     project.makeini("[pytest]")
-    result = project.runpytest_subprocess(
-        "-p", "no:asyncio", "-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:randomly"
-    )
+    result = project.runpytest_subprocess("-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:randomly")
     result.assert_outcomes(passed=1)
 
 
