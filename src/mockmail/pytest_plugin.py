@@ -74,7 +74,7 @@ def pytest_runtest_makereport(
     servers = item.stash.get(_SERVERS, [])
     if servers and call.excinfo is not None and call.when in ("setup", "call"):
         for server in servers:
-            for title, text in server.report_sections():
+            for title, text in server.report_sections(told=str(call.excinfo.value)):
                 item.add_report_section(call.when, f"mockmail {title}", text)
     return (yield)
 

@@ -342,10 +342,11 @@ class MockMail(Assertions):
 
     # Reports
 
-    def report_sections(self) -> Iterator[tuple[str, str]]:
-        """(title, text) for the report of a failed test: the transcript, and what is in the mailboxes."""
+    def report_sections(self, told: str = "") -> Iterator[tuple[str, str]]:
+        """(title, text) for the report of a failed test: the transcript, unless its error told it, and what is in the
+        mailboxes."""
         transcript = self.transcript_text()
-        if transcript:
+        if transcript and transcript.splitlines()[0] not in told:
             yield "transcript", transcript
         world = self._world
         rows = self.call(_mailbox_rows, world) if self._runtime.running else _mailbox_rows(world)
@@ -374,7 +375,8 @@ def _mailbox_lines(rows: list[tuple[str, str, int, list[Entry]]]) -> Iterator[st
             yield f"  ... {count - len(entries)} older"
         for entry in entries:
             flags = " ".join(sorted(entry.flags))
-            yield f"  {entry.uid}  from {entry.message.from_}  {entry.message.subject!r}  {flags}".rstrip()
+            sender = entry.message.from_ or entry.message.sender or "<>"
+            yield f"  {entry.uid}  from {sender}  {entry.message.subject!r}  {flags}".rstrip()
 
 
 def _session_factory(server: MockMail, protocol: str) -> SessionFactory:

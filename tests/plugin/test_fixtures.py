@@ -214,11 +214,46 @@ def test_a_failed_test_shows_the_transcript_and_the_mailboxes(project: pytest.Py
         [
             "*mockmail.assert_delivered(to=*",
             "*Welcom*",
-            "*Captured mockmail transcript call*",
-            "*C: RCPT TO:<bob@example.test>*",
+            "*C: rcpt TO:<bob@example.test>*",
             "*Captured mockmail mailboxes call*",
             "bob@example.test INBOX: 1 message",
         ]
+    )
+    # The failure has the transcript itself: once is enough.
+    assert result.stdout.str().count("C: rcpt TO:<bob@example.test>") == 1
+
+
+def test_a_test_that_fails_for_its_own_reasons_shows_the_transcript_too(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        from app import send
+
+        def test_it(mockmail):
+            send(mockmail, subject="Welcome")
+            assert 1 == 2
+    """)
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Captured mockmail transcript call*",
+            "C: rcpt TO:<bob@example.test>",
+            "*Captured mockmail mailboxes call*",
+            "  1  from *  'Welcome'",
+        ]
+    )
+
+
+def test_messages_are_compared_with_a_list_of_what_differs(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        from app import send
+
+        def test_it(mockmail):
+            send(mockmail, subject="Welcome")
+            assert mockmail.messages == []
+    """)
+    result = project.runpytest_subprocess()
+    result.stdout.fnmatch_lines(
+        ["*Left contains one more item: <Message 'Welcome' from app@example.test to bob@example.test>"]
     )
 
 
@@ -257,12 +292,13 @@ def test_late_mail_of_the_test_before_is_not_shown_and_warned_of(project: pytest
             smtp.ehlo()
             smtp.mail("app@example.test")
             smtp.rcpt("bob@example.test")
+            assert smtp.docmd("DATA")[0] == 354
             left.append(smtp)
 
         def test_two(mockmail):
             with left.pop() as smtp:
-                code, text = smtp.data(b"Subject: late\\r\\n\\r\\n")
-            assert code == 451
+                smtp.send(b"Subject: late\\r\\n\\r\\n.\\r\\n")
+                assert smtp.getreply()[0] == 451
             assert not mockmail.messages
             with pytest.warns(LateMailWarning, match="late"):
                 mockmail.check()
