@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mockmail.mime import text as content
 from mockmail.mime.addresses import Address, addresses
@@ -37,11 +37,8 @@ class Envelope:
     """Parameters of RCPT by recipient, for recipients that had any."""
 
 
-class Message:
-    """A frozen picture of a message. One object serves every mailbox that has a copy; any thread may read it.
-
-    Everything beyond the bytes is computed at most once, when first asked for.
-    """
+class _Stored:
+    """The bytes of a message and what is known of their arrival."""
 
     __slots__ = ("_derived", "_trace_length", "envelope", "id", "raw", "received_at")
 
@@ -62,7 +59,7 @@ class Message:
         self._trace_length = trace_length
         self._derived: dict[str, Any] | None = None
 
-    def derived(self, name: str, compute: Callable[[Message], T]) -> T:
+    def derived(self, name: str, compute: Callable[[Self], T]) -> T:
         """``compute(self)``, kept under ``name``: what readers derive from the bytes is computed once."""
         kept = self._derived
         if kept is None:
@@ -95,10 +92,19 @@ class Message:
 
     def __eq__(self, other: object) -> bool:
         """Whether the other is the same message, or a copy of it."""
-        return self.id == other.id if isinstance(other, Message) else NotImplemented
+        return self.id == other.id if isinstance(other, _Stored) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+class Message(_Stored):
+    """A frozen picture of a message. One object serves every mailbox that has a copy; any thread may read it.
+
+    Everything beyond the bytes is computed at most once, when first asked for.
+    """
+
+    __slots__ = ()
 
     def __repr__(self) -> str:
         to = ", ".join(self.recipients) or "nobody"

@@ -1,6 +1,8 @@
 import asyncio
+import importlib.util
 import inspect
 import threading
+import time
 
 import pytest
 
@@ -84,6 +86,20 @@ def test_a_reset_ends_a_wait(mail, when_waiting, failure_of):
 def test_a_reset_ends_a_quiet_time(mail, when_waiting, failure_of):
     when_waiting(mail.reset)
     assert "which ended the watch" in failure_of(mail.assert_not_delivered, quiet=30)
+
+
+def test_a_test_that_has_frozen_time(mail, failure_of, monkeypatch):
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    assert "within 0.01 s" in failure_of(mail.assert_delivered, timeout=0.01)
+
+
+def test_a_test_that_had_frozen_time_before_the_library_came(monkeypatch):
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    spec = importlib.util.find_spec("mockmail.testing.expect")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert now <= module.real_seconds() < now + 60
 
 
 def test_nobody_is_left_waiting(mail, failure_of):
