@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from mockmail.imap.handlers import any as of_any_state
-from mockmail.imap.handlers import append, fetching, idle, listing, login, mailboxes, messages, selecting
+from mockmail.imap.handlers import append, fetching, idle, listing, login, mailboxes, messages, searching, selecting
 from mockmail.imap.replies import LineMode, Response
 from mockmail.imap.state import ConnectionState
 
@@ -40,6 +40,7 @@ HANDLERS: Mapping[str, Handler] = {
     "APPEND": append.append,
     "IDLE": idle.idle,
     "FETCH": fetching.fetch,
+    "SEARCH": searching.search,
     "STORE": messages.store,
     "COPY": messages.copy,
     "MOVE": messages.move,
