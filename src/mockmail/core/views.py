@@ -145,7 +145,10 @@ class MailboxView:
 
     def is_recent(self, uid: int) -> bool:
         """Whether this session was the first to be told of the message."""
-        return any(start <= uid < stop for start, stop in self._recent)
+        for start, stop in self._recent:  # noqa: SIM110  any() would make a generator for each message
+            if start <= uid < stop:
+                return True
+        return False
 
     def recent_count(self) -> int:
         """How many known messages are recent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mockmail.core.mailbox import Entry
 from mockmail.core.views import MailboxView
@@ -17,8 +18,13 @@ _RECENT = frozenset({"\\Recent"})
 def flags_of(view: MailboxView, entry: Entry) -> bytes:
     """The flags of a message in parentheses, ``\\Recent`` among them when it is so for this session."""
     if view.has_recent and view.is_recent(entry.uid):
-        return flag_list(entry.flags | _RECENT)
+        return _recent_flag_list(entry.flags)
     return flag_list(entry.flags)
+
+
+@lru_cache(maxsize=1024)
+def _recent_flag_list(flags: frozenset[str]) -> bytes:
+    return flag_list(flags | _RECENT)
 
 
 def flags_response(view: MailboxView, number: int, entry: Entry, *, uid: bool) -> bytes:

@@ -17,7 +17,10 @@ from mockmail.wire.contract import SLICE_BYTES
 
 __all__ = ["fetch"]
 
-_WINDOW = 128
+_CHEAP = frozenset({"UID", "FLAGS", "RFC822.SIZE", "INTERNALDATE"})
+_CHEAP_WINDOW = 512
+_WINDOW = 32
+"""Messages at a time where each may have to be parsed first."""
 
 Pairs = list[tuple[int, Entry]]
 
@@ -34,9 +37,10 @@ def _fetched(state: ConnectionState, command: Fetch, view: MailboxView, spans: R
     sets_seen = plan.sets_seen and not (view.read_only or view.mailbox.read_only)
     world, actor = state.world, state.actor
     mailbox = view.mailbox
+    window_size = _CHEAP_WINDOW if _CHEAP.issuperset(item.name for item in command.items) else _WINDOW
     done: list[Entry] = []
     try:
-        for window in windows(spans, view.entries(), _WINDOW):
+        for window in windows(spans, view.entries(), window_size):
             for pairs in _portions(window) if plan.parts else (window,):
                 changed: frozenset[int] = frozenset()
                 if sets_seen:
