@@ -42,7 +42,7 @@ def test_curl_reads_and_deletes_by_pop3(mockmail: MockMail, program: Callable) -
     mockmail.assert_fetched(account=BOB, subject="One", protocol="pop3")
 
 
-def test_curl_works_with_imap(mockmail: MockMail, program: Callable) -> None:
+def test_curl_works_with_imap(mockmail: MockMail, program: Callable, tmp_path: Path) -> None:
     curl = program("curl")
     message = mockmail.seed(to=BOB, subject="Grüße", text="Der Text.")
     login = ("-sS", "-u", f"{BOB}:any")
@@ -52,10 +52,11 @@ def test_curl_works_with_imap(mockmail: MockMail, program: Callable) -> None:
     header = curl(*login, f"{url}/INBOX;UID={message.uid};SECTION=HEADER.FIELDS%20(SUBJECT)").stdout
     assert header.startswith(b"Subject: ")
     assert b"* SEARCH 1" in curl(*login, f"{url}/INBOX?TEXT%20Der").stdout
-    no_such_folder = b"Subject: no folder yet\r\n\r\n"
-    assert curl(*login, f"{url}/Archive/2026", "-T", "-", ok=(25, 56, 78), stdin=no_such_folder)
+    upload = tmp_path / "upload.eml"  # curl must know its size beforehand
+    upload.write_bytes(b"Subject: uploaded\r\n\r\nHi.\r\n")
+    assert curl(*login, f"{url}/Archive/2026", "-T", upload, ok=(25, 56, 78)).returncode
     curl(*login, url, "-X", "CREATE Archive/2026")
-    curl(*login, f"{url}/Archive/2026", "-T", "-", stdin=b"Subject: uploaded\r\n\r\nHi.\r\n")
+    curl(*login, f"{url}/Archive/2026", "-T", upload)
     assert mockmail.account(BOB).folder("Archive/2026")[0].raw == b"Subject: uploaded\r\n\r\nHi.\r\n"
     curl(*login, f"{url}/INBOX", "-X", "STORE 1 +Flags \\Deleted")
     curl(*login, f"{url}/INBOX", "-X", "EXPUNGE")
