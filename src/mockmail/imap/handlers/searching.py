@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mockmail.core.events import Searched
 from mockmail.imap.commands import Search
 from mockmail.imap.replies import Output, ok
-from mockmail.imap.search.evaluate import search as found_by
+from mockmail.imap.search.evaluate import evaluate
 from mockmail.imap.state import ConnectionState
 
 __all__ = ["search"]
@@ -18,13 +16,19 @@ _NUMBERS_IN_A_CHUNK = 5000
 def search(state: ConnectionState, command: Search) -> Output:
     """SEARCH and UID SEARCH."""
     view, criteria = state.selected, state.arguments
-    uid = command.uid
-    found: Sequence[tuple[int, int]] = yield from found_by(view, command.key)
-    numbers = [pair[1 if uid else 0] for pair in found]
-    uids = tuple([pair[1] for pair in found])
+    found = yield from evaluate(command.key, view)
+    numbers = found.uids if command.uid else found.numbers
     world, actor = state.world, state.actor
     world.journal.append(
-        Searched(world.clock.now(), actor.protocol, actor.session, actor.account, view.mailbox.name, criteria, uids)
+        Searched(
+            world.clock.now(),
+            actor.protocol,
+            actor.session,
+            actor.account,
+            view.mailbox.name,
+            criteria,
+            tuple(found.uids),
+        )
     )
     yield b"* SEARCH"
     for start in range(0, len(numbers), _NUMBERS_IN_A_CHUNK):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import operator
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from mockmail.core.mailbox import Entry
@@ -18,7 +19,7 @@ from mockmail.mime.headers import HeaderBlock, decode, scan
 from mockmail.mime.parts import parse
 from mockmail.mime.text import part_text
 
-__all__ = ["search"]
+__all__ = ["Found", "evaluate"]
 
 _Test: TypeAlias = Callable[[int, Entry], bool]
 """Takes the sequence number and the message."""
@@ -36,18 +37,28 @@ _RELATIONS: dict[str, Callable[[datetime.date, datetime.date], bool]] = {
 _ENCODED = (b"quoted-printable", b"base64", b"=?")
 
 
-def search(view: MailboxView, key: Key) -> Generator[None, None, list[tuple[int, int]]]:
-    """Sequence numbers and UIDs of the messages that match, ascending. Yields wherever it may be interrupted; what
-    others change meanwhile may or may not be seen."""
+@dataclass(slots=True)
+class Found:
+    """The messages that match, ascending, in two lists of equal length."""
+
+    numbers: list[int]
+    """Their sequence numbers."""
+    uids: list[int]
+    """Their UIDs."""
+
+
+def evaluate(key: Key, view: MailboxView) -> Generator[None, None, Found]:
+    """The messages of ``view`` that match, as the value a ``yield from`` gives. Yields wherever it may be interrupted;
+    what others change meanwhile may or may not be seen."""
     entries = view.entries()
-    if isinstance(key, keys.All):
-        return [(number, entry.uid) for number, entry in enumerate(entries, 1)]
     matches = _compiled(key, view)
     window = _WINDOW if _rank(key) > 1 else _CHEAP_WINDOW
-    found: list[tuple[int, int]] = []
+    found = Found([], [])
     for start in range(0, view.count, window):
         part = entries[start : min(start + window, view.count)]
-        found += [(number, entry.uid) for number, entry in enumerate(part, start + 1) if matches(number, entry)]
+        numbers = [number for number, entry in enumerate(part, start + 1) if matches(number, entry)]
+        found.numbers += numbers
+        found.uids += [entries[number - 1].uid for number in numbers]
         yield
     return found
 
