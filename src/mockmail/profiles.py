@@ -18,6 +18,8 @@ class Profile:
     smtp: frozenset[str] | None = None
     pop3: frozenset[str] | None = None
     imap: frozenset[str] | None = None
+    mechanisms: frozenset[str] | None = None
+    """Of logins, on every protocol that has AUTH or AUTHENTICATE."""
 
     def names(self, protocol: str) -> frozenset[str] | None:
         """Capability names of one protocol; LMTP is SMTP's."""
@@ -32,6 +34,7 @@ PROFILES: Mapping[str, Profile] = {
         smtp=frozenset({"SIZE", "8BITMIME"}),
         pop3=frozenset({"USER", "TOP", "UIDL"}),
         imap=frozenset({"IMAP4rev1"}),
+        mechanisms=frozenset({"PLAIN", "LOGIN"}),
     ),
 }
 

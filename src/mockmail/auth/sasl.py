@@ -1,8 +1,8 @@
-"""SASL (RFC 4422): mechanisms as challenge machines, and the exchange in base64 that SMTP (RFC 4954), POP3 (RFC 5034)
-and IMAP (RFC 9051 section 6.2.2) have in common. A protocol only wraps the lines.
+"""SASL (RFC 4422): the shape of a mechanism, a challenge machine, and the exchange in base64 that SMTP (RFC 4954), POP3
+(RFC 5034) and IMAP (RFC 9051 section 6.2.2) have in common. A protocol only wraps the lines.
 
 A mechanism never looks at an account: it ends with :class:`Credentials`, which ``auth.credentials`` accepts or refuses.
-One that must know a secret in mid-exchange (SCRAM) asks its :class:`Secrets`.
+One that must know something in mid-exchange (SCRAM, OAuth) asks its :class:`Secrets`. ``auth.mechanisms`` has them all.
 """
 
 from __future__ import annotations
@@ -10,29 +10,24 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 __all__ = [
     "LINE_LIMIT_BYTES",
-    "MECHANISMS",
     "Cancelled",
     "Challenge",
     "Credentials",
     "Exchange",
     "Failure",
     "Finished",
-    "LoginMechanism",
     "Malformed",
     "Mechanism",
-    "PlainMechanism",
     "Prompt",
     "Refused",
     "Reply",
     "Secrets",
     "Step",
     "Success",
-    "new_mechanism",
 ]
 
 LINE_LIMIT_BYTES = 12288
@@ -42,13 +37,16 @@ LINE_LIMIT_BYTES = 12288
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """Who the client says it is, and its proof: a ``password`` in the clear, a ``check`` that tells whether a given
-    password is the one it used (digests), or neither, when the mechanism has proved it already."""
+    password is the one it used (digests), a bearer ``token``, or none of them, when the mechanism has proved it."""
 
     username: str
     password: str | None = field(default=None, repr=False)
-    check: Callable[[str], bool] | None = None
+    check: Callable[[str], bool] | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
     authorization_id: str = ""
     """Whom the client wants to act as; empty means as itself."""
+    anonymous: bool = False
+    """The client is nobody in particular; ``username`` is the trace that it left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +67,14 @@ class Success:
 @dataclass(frozen=True, slots=True)
 class Failure:
     """The mechanism failed. ``data`` is an error challenge that goes to the client first (RFC 7628 section 3.2.3);
-    ``malformed`` says that the message was no message of this mechanism, rather than a wrong secret."""
+    ``malformed`` says that the message was no message of this mechanism, rather than a wrong secret. ``reason`` is a
+    sentence without secrets; of a malformed message the client is told it."""
 
     reason: str
     data: bytes | None = None
     malformed: bool = False
+    username: str = ""
+    """Who tried, as far as is known."""
 
 
 Step: TypeAlias = Challenge | Success | Failure
@@ -82,8 +83,19 @@ Step: TypeAlias = Challenge | Success | Failure
 class Secrets(Protocol):
     """What a mechanism may ask the server for."""
 
-    def password(self, username: str) -> str | None:
-        """The password of this user, or ``None`` when there is none to compare with."""
+    def password(self, username: str) -> str | Failure:
+        """The password of this user, or why the server knows none."""
+
+    def token(self, username: str, token: str) -> Credentials | Failure:
+        """Whom a bearer token lets in, or why it lets nobody in. Without ``username``, whoever it was issued to."""
+
+    @property
+    def channel_bindings(self) -> Mapping[str, bytes]:
+        """Channel binding data of the TLS connection by type (RFC 5929, RFC 9266); empty without."""
+
+    @property
+    def certified_names(self) -> tuple[str, ...]:
+        """Whom the client's TLS certificate names, the best name first; empty without a certificate."""
 
 
 class Mechanism(Protocol):
@@ -96,72 +108,6 @@ class Mechanism(Protocol):
 
     def step(self, response: bytes | None) -> Step:
         """Take the client's answer, decoded; ``None`` stands for "begin, there was no initial response"."""
-
-
-class PlainMechanism:
-    """RFC 4616: ``message = [authzid] UTF8NUL authcid UTF8NUL passwd``."""
-
-    name = "PLAIN"
-    client_first = True
-
-    def step(self, response: bytes | None) -> Step:
-        """One message, in the initial response or after an empty challenge."""
-        if response is None:
-            return Challenge(b"")
-        fields = _text(response).split("\0") if _is_text(response) else []
-        if len(fields) != 3:
-            return Failure("PLAIN takes authzid NUL authcid NUL password, in UTF-8", malformed=True)
-        authorization_id, username, password = fields
-        return Success(Credentials(username, password=password, authorization_id=authorization_id))
-
-
-class LoginMechanism:
-    """LOGIN (draft-murchison-sasl-login): name, then password, each asked for. smtplib and others put the name into
-    an initial response, which is taken."""
-
-    name = "LOGIN"
-    client_first = False
-
-    def __init__(self) -> None:
-        self._username: str | None = None
-
-    def step(self, response: bytes | None) -> Step:
-        """Ask for the name, then for the password."""
-        if response is None:
-            return Challenge(b"Username:")
-        if not _is_text(response) or b"\0" in response:
-            return Failure("LOGIN takes UTF-8 text without NUL", malformed=True)
-        if self._username is None:
-            self._username = _text(response)
-            return Challenge(b"Password:")
-        return Success(Credentials(self._username, password=_text(response)))
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8")
-
-
-MECHANISMS: Mapping[str, Callable[[Secrets | None], Mechanism]] = MappingProxyType(
-    {
-        "PLAIN": lambda secrets: PlainMechanism(),
-        "LOGIN": lambda secrets: LoginMechanism(),
-    }
-)
-"""Name -> what starts one run of it, in the order in which they are advertised."""
-
-
-def new_mechanism(name: str, secrets: Secrets | None = None) -> Mechanism | None:
-    """Start a mechanism by its name, in any case; ``None`` when there is none of this name."""
-    start = MECHANISMS.get(name.upper())
-    return None if start is None else start(secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +129,7 @@ class Refused:
     """The mechanism itself refused: an authentication failure."""
 
     reason: str
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +167,9 @@ class Exchange:
 
     def receive(self, line: bytes) -> Reply:
         """Take a line that answers a prompt. An empty line is an empty answer."""
+        if isinstance(self._end, Refused):
+            # Whatever the client says to an error challenge, "*" too (RFC 7628 section 3.2.3): its login has failed.
+            return self._end
         if line == b"*":
             return Cancelled()
         if self._end is not None:
@@ -240,7 +190,7 @@ class Exchange:
             return Prompt(_base64(step.data))
         if isinstance(step, Failure) and step.malformed:
             return Malformed(step.reason)
-        end = Refused(step.reason) if isinstance(step, Failure) else Finished(step.credentials)
+        end = Refused(step.reason, step.username) if isinstance(step, Failure) else Finished(step.credentials)
         if step.data is None:
             return end
         # None of the three protocols can put data beside its last reply: it goes out as one more challenge, and the

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from mockmail.core.mailbox import Mailbox
 
-__all__ = ["DELIMITER", "INBOX", "AccountState", "Accounts", "MailboxRefused", "canonical_address", "canonical_name"]
+__all__ = [
+    "DELIMITER",
+    "INBOX",
+    "AccountState",
+    "Accounts",
+    "MailboxRefused",
+    "Token",
+    "canonical_address",
+    "canonical_name",
+]
 
 INBOX = "INBOX"
 DELIMITER = "/"
@@ -78,10 +89,28 @@ def canonical_name(name: str) -> str:
     return INBOX + delimiter + rest if head.upper() == INBOX else name
 
 
-class AccountState:
-    """An account: its password, its mailboxes, its subscriptions, and the lock on its maildrop."""
+@dataclass(slots=True)
+class Token:
+    """What lets its bearer in instead of a password."""
 
-    __slots__ = ("_make_mailbox", "address", "created_by", "mailboxes", "maildrop_session", "password", "subscriptions")
+    expires_at: datetime | None
+    """``None``: never."""
+    revoked: bool = False
+
+
+class AccountState:
+    """An account: its password and tokens, its mailboxes, its subscriptions, and the lock on its maildrop."""
+
+    __slots__ = (
+        "_make_mailbox",
+        "address",
+        "created_by",
+        "mailboxes",
+        "maildrop_session",
+        "password",
+        "subscriptions",
+        "tokens",
+    )
 
     def __init__(
         self,
@@ -93,6 +122,8 @@ class AccountState:
     ) -> None:
         self.address = address
         self.password = password
+        self.tokens: dict[str, Token] = {}
+        """All that were ever issued to it, expired and revoked ones too."""
         self.created_by: CreatedBy = created_by
         self._make_mailbox = make_mailbox
         self.mailboxes: dict[str, Mailbox | None] = {INBOX: make_mailbox(address, INBOX)}
@@ -221,10 +252,12 @@ def _checked(name: str) -> str:
 class Accounts:
     """All accounts of a server, by canonical address."""
 
-    __slots__ = ("_by_address", "_make_mailbox")
+    __slots__ = ("_by_address", "_make_mailbox", "has_passwords")
 
     def __init__(self, make_mailbox: Callable[[str, str], Mailbox]) -> None:
         self._make_mailbox = make_mailbox
+        self.has_passwords = False
+        """Whether an account was ever given one."""
         self._by_address: dict[str, AccountState] = {}
 
     def __iter__(self) -> Iterator[AccountState]:
@@ -251,4 +284,5 @@ class Accounts:
             self._by_address[canonical] = account
         if password is not None:
             account.password = password
+            self.has_passwords = True
         return account

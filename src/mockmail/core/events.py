@@ -88,11 +88,11 @@ class LoggedIn(Event):
     account: str
     username: str
     mechanism: str
-    """``"PLAIN"``, ``"LOGIN"`` ..., or the command: ``"USER"``, ``"APOP"``; IMAP's LOGIN command is ``"LOGIN"``."""
+    """``"PLAIN"``, ``"SCRAM-SHA-1"`` ..., or the command: ``"USER"``, ``"APOP"``; IMAP's LOGIN is ``"LOGIN"``."""
     tls: str | None
     """Version of TLS, or ``None`` in plain text."""
     password_checked: bool
-    """False where any password would have done."""
+    """Whether the password, digest, token or certificate was compared with a known one; false where any would do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mockmail.auth.sasl import MECHANISMS
+from mockmail.auth.mechanisms import offered_mechanisms, without_mechanisms
 from mockmail.core.accounts import AccountState
 from mockmail.core.events import Actor
 from mockmail.core.mailbox import Mailbox
@@ -43,12 +43,11 @@ class ConnectionState:
         settings = world.settings
         self.world = world
         profile = profile_named(settings.profile)
-        self.offered = enabled_names(
-            EXTENSIONS, only=profile.names("imap"), hide=settings.hide.get("imap", ()), protocol="imap"
-        )
+        hide = without_mechanisms(settings.hide.get("imap", ()), hidden=True)
+        self.offered = enabled_names(EXTENSIONS, only=profile.names("imap"), hide=hide, protocol="imap")
         """Names of the capabilities in force, in capitals."""
         self.understood = understood(self.offered)
-        self.advertised = tuple(settings.advertise.get("imap", ()))
+        self.advertised = without_mechanisms(settings.advertise.get("imap", ()))
 
     # Who
 
@@ -100,7 +99,8 @@ class ConnectionState:
 
     def capabilities(self) -> str:
         """``CAPABILITY IMAP4rev1 ...`` in the present state."""
-        return capability_line(self.offered, self.name, auth_mechanisms=MECHANISMS, facts=(), advertise=self.advertised)
+        mechanisms = offered_mechanisms(self.world, self.link)
+        return capability_line(self.offered, self.name, auth_mechanisms=mechanisms, facts=(), advertise=self.advertised)
 
     # What is selected
 

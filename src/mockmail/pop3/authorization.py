@@ -6,7 +6,8 @@ import re
 from typing import TypeAlias
 
 from mockmail.auth import sasl
-from mockmail.auth.credentials import LoginRefused, log_in, log_in_as, log_in_with, refuse_login
+from mockmail.auth.credentials import LoginRefused, log_in, log_in_by, log_in_with
+from mockmail.auth.mechanisms import offered_mechanisms, start_exchange
 from mockmail.core.accounts import AccountState
 from mockmail.core.world import World
 from mockmail.pop3.transaction import Reply
@@ -70,12 +71,13 @@ class Authorization:
     def auth(self, world: World, name: str | None = None, initial: str | None = None) -> Outcome:
         """AUTH mechanism [initial-response]. Without arguments it lists the mechanisms: so asked clients from before
         CAPA, and Thunderbird and Outlook Express still do."""
+        offered = offered_mechanisms(world, self.link)
         if name is None:
-            return Reply("+OK mechanisms follow", iter(["".join(f"{known}\r\n" for known in sasl.MECHANISMS).encode()]))
-        mechanism = sasl.new_mechanism(name)
-        if mechanism is None:
-            return Reply(f"-ERR there is no mechanism {name.upper()}; there are {', '.join(sasl.MECHANISMS)}")
-        self.exchange = sasl.Exchange(mechanism)
+            return Reply("+OK mechanisms follow", iter(["".join(f"{known}\r\n" for known in offered).encode()]))
+        exchange = start_exchange(world, self.link, name)
+        if exchange is None:
+            return Reply(f"-ERR there is no mechanism {name.upper()}; there are {', '.join(offered)}")
+        self.exchange = exchange
         return self._outcome(world, self.exchange.begin(None if initial is None else initial.encode("ascii")))
 
     def respond(self, world: World, line: bytes) -> Outcome:
@@ -84,18 +86,16 @@ class Authorization:
         return self._outcome(world, self.exchange.receive(line))
 
     def _outcome(self, world: World, step: sasl.Reply) -> Outcome:
-        assert self.exchange is not None
+        exchange = self.exchange
+        assert exchange is not None
         if isinstance(step, sasl.Prompt):
             return Reply("+ " + step.line.decode("ascii"))
-        mechanism = self.exchange.mechanism.name
         self.exchange = None
         if isinstance(step, sasl.Cancelled):
             return Reply("-ERR AUTH cancelled")
         if isinstance(step, sasl.Malformed):
             return Reply(f"-ERR {step.reason}")
         try:
-            if isinstance(step, sasl.Refused):
-                refuse_login(world, self.link, "", mechanism, step.reason)
-            return log_in_as(world, self.link, step.credentials, mechanism)
+            return log_in_by(world, self.link, exchange, step)
         except LoginRefused:
             return Reply(_REFUSED)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mockmail.auth.sasl import MECHANISMS
+from mockmail.auth.mechanisms import without_mechanisms
 from mockmail.config import Settings
 from mockmail.extensions import Extension, enabled_names
 from mockmail.profiles import profile_named
@@ -47,7 +48,12 @@ class Capabilities:
     commands: frozenset[str]
     """Commands understood."""
     lines: tuple[str, ...]
-    """What CAPA lists, the same in both states."""
+    """What CAPA lists, the same in both states; SASL still without its mechanisms."""
+
+    def listed(self, mechanisms: Iterable[str]) -> list[str]:
+        """What CAPA lists where these are the mechanisms; without any there is no SASL."""
+        sasl = " ".join(("SASL", *mechanisms))
+        return [sasl if line == "SASL" else line for line in self.lines if line != "SASL" or sasl != "SASL"]
 
 
 def capabilities_of(settings: Settings) -> Capabilities:
@@ -59,20 +65,18 @@ def capabilities_of(settings: Settings) -> Capabilities:
     names = enabled_names(
         EXTENSIONS,
         only=None if only is None else only | {"CAPA"},
-        hide=settings.hide.get("pop3", ()),
+        hide=without_mechanisms(settings.hide.get("pop3", ()), hidden=True),
         protocol="pop3",
     )
     rows = [row for row in EXTENSIONS if row.name in names]
     # Where the oldest mail goes at max_messages, no time for which it is kept can be promised.
     unlisted = _UNLISTED if settings.max_messages is None else _UNLISTED | {"EXPIRE"}
     listed = [_line(row.name) for row in rows if row.name not in unlisted]
-    listed.extend(settings.advertise.get("pop3", ()))
+    listed.extend(without_mechanisms(settings.advertise.get("pop3", ())))
     return Capabilities(names, BASE_COMMANDS.union(*(row.commands for row in rows)), tuple(listed))
 
 
 def _line(name: str) -> str:
-    if name == "SASL":
-        return " ".join(("SASL", *MECHANISMS))
     if name == "EXPIRE":
         return "EXPIRE NEVER"
     if name == "IMPLEMENTATION":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from mockmail.auth.mechanisms import offered_mechanisms
 from mockmail.core.accounts import AccountState
 from mockmail.core.events import Command as CommandEvent
 from mockmail.core.events import SessionClosed, SessionOpened
@@ -112,7 +113,8 @@ class States:
                 return Reply(_SIGNING_OFF, close=True)
             return Reply("-ERR [SYS/TEMP] the server was reset, and the maildrop is gone; connect again")
         if name == "CAPA":
-            lines = "".join(f"{line}\r\n" for line in self.capabilities.lines)
+            listed = self.capabilities.listed(offered_mechanisms(self.world, self.link))
+            lines = "".join(f"{line}\r\n" for line in listed)
             return Reply("+OK capability list follows", iter([lines.encode("ascii", "replace")]))
         if name == "QUIT":
             return Reply(_SIGNING_OFF, close=True) if transaction is None else transaction.update()

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mockmail.auth import sasl
-from mockmail.auth.credentials import LoginRefused, log_in_as, refuse_login
+from mockmail.auth.credentials import LoginRefused, log_in_by
+from mockmail.auth.mechanisms import offered_mechanisms, start_exchange, without_mechanisms
 from mockmail.config import Settings
 from mockmail.core.events import Actor
 from mockmail.core.message import Envelope, Message
@@ -46,7 +47,11 @@ def capabilities_of(settings: Settings) -> Capabilities:
 
 @lru_cache(maxsize=32)
 def _capabilities(profile: str, hide: tuple[str, ...], advertise: tuple[str, ...]) -> Capabilities:
-    return Capabilities(only=profile_named(profile).names("smtp"), hide=hide, advertise=advertise)
+    return Capabilities(
+        only=profile_named(profile).names("smtp"),
+        hide=without_mechanisms(hide, hidden=True),
+        advertise=without_mechanisms(advertise),
+    )
 
 
 @dataclass(slots=True)
@@ -117,7 +122,7 @@ class Conversation:
             return "501 Syntax: EHLO hostname"
         self._host, self._extended, self.transaction = host, True, None
         lines = self.capabilities.ehlo_lines(
-            limit_bytes=self.world.settings.max_message_bytes, mechanisms=sasl.MECHANISMS
+            limit_bytes=self.world.settings.max_message_bytes, mechanisms=offered_mechanisms(self.world, self._link)
         )
         return "\n".join([f"250 {self.server_name}", *lines])
 
@@ -299,10 +304,10 @@ class Conversation:
         name, _, initial = (argument or "").partition(" ")
         if not name:
             return "501 5.5.4 AUTH takes a mechanism"
-        mechanism = sasl.new_mechanism(name)
-        if mechanism is None:
-            return f"504 5.5.4 There is no such mechanism; there are {' '.join(sasl.MECHANISMS)}"
-        exchange = sasl.Exchange(mechanism)
+        exchange = start_exchange(self.world, self._link, name)
+        if exchange is None:
+            offered = " ".join(offered_mechanisms(self.world, self._link))
+            return f"504 5.5.4 There is no such mechanism; there are {offered}"
         return self._authenticated(exchange, exchange.begin(initial.strip().encode() or None))
 
     def auth_answer(self, line: bytes) -> str:
@@ -313,7 +318,6 @@ class Conversation:
         return self._authenticated(exchange, exchange.receive(line))
 
     def _authenticated(self, exchange: sasl.Exchange, reply: sasl.Reply) -> str:
-        mechanism = exchange.mechanism.name
         if isinstance(reply, sasl.Prompt):
             self.exchange = exchange
             return f"334 {reply.line.decode()}"
@@ -322,9 +326,7 @@ class Conversation:
         if isinstance(reply, sasl.Malformed):
             return f"500 5.5.6 {reply.reason}" if reply.too_long else f"501 5.5.2 {reply.reason}"
         try:
-            if isinstance(reply, sasl.Refused):
-                refuse_login(self.world, self._link, "", mechanism, reply.reason)
-            self.account = log_in_as(self.world, self._link, reply.credentials, mechanism).address
+            self.account = log_in_by(self.world, self._link, exchange, reply).address
         except LoginRefused:
             return "535 5.7.8 Authentication credentials invalid"
         return "235 2.7.0 Authentication successful"

@@ -55,7 +55,9 @@ class Capabilities:
                 self.line_limits_bytes[command] += added
 
     def ehlo_lines(self, *, limit_bytes: int | None, mechanisms: Iterable[str]) -> list[str]:
-        """The keyword lines of an EHLO reply. ``limit_bytes``: the largest message; ``mechanisms``: of AUTH."""
+        """The keyword lines of an EHLO reply. ``limit_bytes``: the largest message; ``mechanisms``: of AUTH, which is
+        left out without any."""
         parameters = {"SIZE": "" if limit_bytes is None else str(limit_bytes), "AUTH": " ".join(mechanisms)}
-        lines = [f"{row.name} {parameters.get(row.name, '')}".rstrip() for row in EXTENSIONS if row.name in self.names]
+        names = self.names if parameters["AUTH"] else self.names - {"AUTH"}
+        lines = [f"{row.name} {parameters.get(row.name, '')}".rstrip() for row in EXTENSIONS if row.name in names]
         return lines + list(self._advertise)

@@ -6,7 +6,7 @@ A session is sans-IO: bytes come in by :meth:`Session.receive`, actions are *pul
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -60,6 +60,10 @@ class TLSInfo:
     cipher: str
     client_certificate: str | None = None
     """Subject of the client's certificate, or ``None`` when it gave none."""
+    certified_names: tuple[str, ...] = ()
+    """Whom the client's certificate names: addresses of its subjectAltName, then of its subject, then common names."""
+    channel_bindings: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    """Channel binding data by type, such as ``"tls-unique"`` (RFC 5929) and ``"tls-exporter"`` (RFC 9266)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,30 @@ def tls_info(transport: asyncio.Transport) -> TLSInfo:
     tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
     cipher = tls.cipher()
     certificate = tls.getpeercert()
-    subject = None
+    subject: str | None = None
+    names: tuple[str, ...] = ()
     if certificate:
-        names = cast("tuple[tuple[tuple[str, str], ...], ...]", certificate.get("subject", ()))
-        subject = ", ".join(f"{key}={value}" for name in names for key, value in name)
-    return TLSInfo(tls.version() or "", cipher[0] if cipher else "", subject)
+        rows = cast("tuple[tuple[tuple[str, str], ...], ...]", certificate.get("subject", ()))
+        pairs = [pair for row in rows for pair in row]
+        subject = ", ".join(f"{key}={value}" for key, value in pairs)
+        alternatives = cast("tuple[tuple[str, str], ...]", certificate.get("subjectAltName", ()))
+        names = _certified_names(pairs, alternatives)
+    version = tls.version() or ""
+    return TLSInfo(version, cipher[0] if cipher else "", subject, names, _channel_bindings(tls, version))
+
+
+def _certified_names(subject: list[tuple[str, str]], alternatives: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    found = [value for kind, value in alternatives if kind == "email"]
+    for wanted in ("emailAddress", "commonName"):
+        found += [value for key, value in subject if key == wanted]
+    return tuple(dict.fromkeys(found))
+
+
+def _channel_bindings(tls: ssl.SSLObject, version: str) -> dict[str, bytes]:
+    """What this Python can tell: ``tls-unique``, which TLS 1.3 has no more (RFC 9266 section 1), and from a Python that
+    knows it on ``tls-exporter``."""
+    from ssl import CHANNEL_BINDING_TYPES
+
+    kinds = [kind for kind in CHANNEL_BINDING_TYPES if kind != "tls-unique" or version != "TLSv1.3"]
+    found = {kind: tls.get_channel_binding(kind) for kind in kinds}
+    return {kind: data for kind, data in found.items() if data}

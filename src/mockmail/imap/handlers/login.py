@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mockmail.auth import sasl
-from mockmail.auth.credentials import LoginRefused, log_in, log_in_as, refuse_login
+from mockmail.auth.credentials import LoginRefused, log_in, log_in_by
+from mockmail.auth.mechanisms import offered_mechanisms, start_exchange
 from mockmail.core.accounts import AccountState
 from mockmail.imap.commands import Authenticate, Login
 from mockmail.imap.replies import Completion, LineMode, Response, bad, no, ok
@@ -23,16 +24,15 @@ def login(state: ConnectionState, command: Login) -> Response:
 
 def authenticate(state: ConnectionState, command: Authenticate) -> Response | LineMode:
     """AUTHENTICATE: the exchange goes on by lines until the mechanism has enough."""
-    mechanism = sasl.new_mechanism(command.mechanism)
-    if mechanism is None:
-        known = ", ".join(sasl.MECHANISMS)
+    exchange = start_exchange(state.world, state.link, command.mechanism)
+    if exchange is None:
+        known = ", ".join(offered_mechanisms(state.world, state.link))
         return no(f"There is no mechanism {command.mechanism[:40]} here; the mechanisms are {known}", "CANNOT")
-    exchange = sasl.Exchange(mechanism)
 
     def answer(reply: sasl.Reply) -> bytes | Completion:
         if isinstance(reply, sasl.Prompt):
             return b"+ %b\r\n" % reply.line
-        return _ended(state, mechanism.name, reply)
+        return _ended(state, exchange, reply)
 
     first = answer(exchange.begin(command.initial_response))
     if isinstance(first, Completion):
@@ -41,16 +41,16 @@ def authenticate(state: ConnectionState, command: Authenticate) -> Response | Li
 
 
 def _ended(
-    state: ConnectionState, mechanism: str, reply: sasl.Finished | sasl.Refused | sasl.Cancelled | sasl.Malformed
+    state: ConnectionState,
+    exchange: sasl.Exchange,
+    reply: sasl.Finished | sasl.Refused | sasl.Cancelled | sasl.Malformed,
 ) -> Completion:
     if isinstance(reply, sasl.Cancelled):
         return bad("AUTHENTICATE was cancelled")
     if isinstance(reply, sasl.Malformed):
         return bad(f"AUTHENTICATE ended: {reply.reason}")
     try:
-        if isinstance(reply, sasl.Refused):
-            refuse_login(state.world, state.link, "", mechanism, reply.reason)
-        account = log_in_as(state.world, state.link, reply.credentials, mechanism)
+        account = log_in_by(state.world, state.link, exchange, reply)
     except LoginRefused:
         return _refused()
     return _logged_in(state, account)

@@ -1,0 +1,124 @@
+"""Which mechanisms there are, and which a server offers on a connection: one rule for SMTP, POP3 and IMAP.
+
+``AUTH=NAME`` is the capability of a mechanism in ``hide`` and ``advertise``, on every protocol:
+``MockMail(hide={"imap": ["AUTH=PLAIN"]}, advertise={"smtp": ["AUTH=ANONYMOUS"]})``. What is hidden is refused too. What
+is advertised besides works if there is such a mechanism, and is shown only if there is none.
+
+- PLAIN, LOGIN, CRAM-MD5, XOAUTH2, OAUTHBEARER: always.
+- SCRAM: once an account has a password (``users=`` or ``add_user()``). The server must know it to prove itself to the
+  client, so where any password does, SCRAM cannot; a client that chose it as the strongest would be locked out. One
+  that insists on SCRAM may try, and fails with a reason that says so.
+- SCRAM with -PLUS: besides, over TLS with channel binding data.
+- EXTERNAL: to a client that gave a TLS certificate with a name in it.
+- ANONYMOUS: only if it is advertised by name; a login as nobody is seldom what a test is about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from mockmail.auth.cram import CramMD5Mechanism
+from mockmail.auth.credentials import WorldSecrets
+from mockmail.auth.oauth import OAuthBearerMechanism, XOAuth2Mechanism
+from mockmail.auth.plain import AnonymousMechanism, ExternalMechanism, LoginMechanism, PlainMechanism
+from mockmail.auth.sasl import Exchange, Mechanism, Secrets
+from mockmail.auth.scram import ScramMechanism
+from mockmail.core.world import World
+from mockmail.errors import ConfigurationError
+from mockmail.profiles import profile_named
+from mockmail.wire.contract import Link
+
+__all__ = ["MECHANISMS", "new_mechanism", "offered_mechanisms", "start_exchange", "without_mechanisms"]
+
+MECHANISMS: Mapping[str, Callable[[Secrets], Mechanism]] = MappingProxyType(
+    {
+        "PLAIN": lambda secrets: PlainMechanism(),
+        "LOGIN": lambda secrets: LoginMechanism(),
+        "CRAM-MD5": lambda secrets: CramMD5Mechanism(),
+        "SCRAM-SHA-1": lambda secrets: ScramMechanism("SCRAM-SHA-1", "sha1", secrets),
+        "SCRAM-SHA-256": lambda secrets: ScramMechanism("SCRAM-SHA-256", "sha256", secrets),
+        "SCRAM-SHA-1-PLUS": lambda secrets: ScramMechanism("SCRAM-SHA-1-PLUS", "sha1", secrets),
+        "SCRAM-SHA-256-PLUS": lambda secrets: ScramMechanism("SCRAM-SHA-256-PLUS", "sha256", secrets),
+        "XOAUTH2": XOAuth2Mechanism,
+        "OAUTHBEARER": OAuthBearerMechanism,
+        "EXTERNAL": ExternalMechanism,
+        "ANONYMOUS": lambda secrets: AnonymousMechanism(),
+    }
+)
+"""Name -> what starts one run of it, in the order in which they are advertised. Some clients take the first that they
+know, so those come first that work with any settings."""
+
+_CAPABILITY = re.compile(r"AUTH=([A-Z0-9_-]{1,20})", re.IGNORECASE)
+
+
+def new_mechanism(name: str, secrets: Secrets) -> Mechanism | None:
+    """Start a mechanism by its name, in any case; ``None`` when there is none of this name."""
+    start = MECHANISMS.get(name.upper())
+    return None if start is None else start(secrets)
+
+
+def without_mechanisms(names: Iterable[str], *, hidden: bool = False) -> tuple[str, ...]:
+    """Capability names less those of mechanisms: what a protocol looks for in its own rows. ``ConfigurationError`` if
+    they are ``hidden`` and there is no such mechanism."""
+    names = tuple(names)
+    for name in _mechanisms_in(names) if hidden else ():
+        if name not in MECHANISMS:
+            raise ConfigurationError(f"There is no mechanism {name!r} to hide; there are {', '.join(MECHANISMS)}.")
+    return tuple(name for name in names if not _CAPABILITY.fullmatch(name))
+
+
+def offered_mechanisms(world: World, link: Link) -> tuple[str, ...]:
+    """The names to advertise on this connection now."""
+    names, advertised = _in_force(world, link)
+    if world.accounts.has_passwords:
+        return names
+    return tuple(name for name in names if not name.startswith("SCRAM-") or name in advertised)
+
+
+def start_exchange(world: World, link: Link, name: str) -> Exchange | None:
+    """An exchange by the mechanism of that name, in any case; ``None`` when it is not on offer here."""
+    if name.upper() not in _in_force(world, link)[0]:
+        return None
+    mechanism = new_mechanism(name, WorldSecrets(world, link))
+    return None if mechanism is None else Exchange(mechanism)
+
+
+def _in_force(world: World, link: Link) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The names that are understood here, and those of them that ``advertise`` names."""
+    settings = world.settings
+    names, advertised = _configured(
+        settings.profile, tuple(settings.hide.get(link.protocol, ())), tuple(settings.advertise.get(link.protocol, ()))
+    )
+    return tuple(name for name in names if name in advertised or _possible(name, link)), advertised
+
+
+def _possible(name: str, link: Link) -> bool:
+    """Whether the connection has what the mechanism needs."""
+    if name == "ANONYMOUS":
+        return False
+    if name == "EXTERNAL":
+        return link.tls is not None and bool(link.tls.certified_names)
+    if name.endswith("-PLUS"):
+        return link.tls is not None and bool(link.tls.channel_bindings)
+    return True
+
+
+@lru_cache(maxsize=64)
+def _configured(
+    profile: str, hide: tuple[str, ...], advertise: tuple[str, ...]
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The names that the settings leave, and those that they advertise."""
+    only = profile_named(profile).mechanisms
+    hidden = _mechanisms_in(hide)
+    advertised = _mechanisms_in(advertise)
+    names = [name for name in MECHANISMS if only is None or name in only or name in advertised]
+    names += [name for name in advertised if name not in MECHANISMS]
+    return tuple(name for name in names if name not in hidden), frozenset(advertised)
+
+
+def _mechanisms_in(names: Iterable[str]) -> tuple[str, ...]:
+    matches = (_CAPABILITY.fullmatch(name) for name in names)
+    return tuple(dict.fromkeys(match[1].upper() for match in matches if match))
