@@ -1,4 +1,4 @@
-"""The mechanisms that say it outright: PLAIN (RFC 4616), LOGIN, EXTERNAL (RFC 4422, appendix A), ANONYMOUS (RFC 4505)."""
+"""The mechanisms of one message: PLAIN (RFC 4616), LOGIN, EXTERNAL (RFC 4422 appendix A), ANONYMOUS (RFC 4505)."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, overload
 
+from mockmail.auth.tokens import issue_token, revoke_token
 from mockmail.core.accounts import AccountState, MailboxRefused, canonical_name
 from mockmail.core.events import Actor
 from mockmail.core.mailbox import Entry, FlagChange, Mailbox
@@ -68,6 +69,18 @@ class Account:
     def delete_folder(self, name: str) -> None:
         """Delete a folder with its messages. One with folders below it leaves its name as a place only."""
         self._act(lambda account: account.delete(name))
+
+    def token(self, expires_in: float | datetime.timedelta | None = 3600) -> str:
+        """Issue a bearer token, with which XOAUTH2 and OAUTHBEARER log in to this account alone.
+
+        ``expires_in``: seconds of ``mail.clock`` or a ``timedelta``; 0 gives one that has expired already, ``None`` one
+        that never does. From the first on, the account takes no other tokens than its own.
+        """
+        return self._act(lambda account: issue_token(self._source.world, account, expires_in=expires_in))
+
+    def revoke(self, token: str) -> None:
+        """Let nobody in with this token any more. ``ConfigurationError`` when it is none of this account's."""
+        self._act(lambda account: revoke_token(account, token))
 
     def _ask(self, look: Callable[[AccountState], T]) -> T:
         return ask(self._source, lambda: look(self._source.world.account(self._address)))
