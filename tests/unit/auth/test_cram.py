@@ -45,7 +45,7 @@ def test_digits_in_capitals_and_names_with_spaces_are_taken():
         b"tim g913a602c7eda7a495b4e6e7334d3890",
         b"tim\0x b913a602c7eda7a495b4e6e7334d3890",
         b"\xff b913a602c7eda7a495b4e6e7334d3890",
-        "tim ３913a602c7eda7a495b4e6e7334d3890".encode(),
+        "tim \uff13913a602c7eda7a495b4e6e7334d3890".encode(),
     ],
 )
 def test_what_is_no_name_and_digest_is_malformed(answer):
