@@ -152,11 +152,12 @@ class MailboxView:
 
     def recent_count(self) -> int:
         """How many known messages are recent."""
-        total = 0
-        for start, stop in self._recent:
-            first, last = self.number_span(start, stop - 1)
-            total += max(0, last - first + 1)
-        return total
+        return sum(last - first + 1 for first, last in self.recent_spans())
+
+    def recent_spans(self) -> list[tuple[int, int]]:
+        """The recent messages among those known, as ascending ranges of sequence numbers, both ends included."""
+        spans = (self.number_span(start, stop - 1) for start, stop in self._recent)
+        return [(first, last) for first, last in spans if first <= last]
 
     @property
     def has_recent(self) -> bool:

@@ -1,11 +1,18 @@
-"""Which messages a tree of SEARCH keys matches (RFC 3501 section 6.4.4)."""
+"""Which messages a SEARCH finds (RFC 3501 section 6.4.4).
+
+A tree of keys is made ready once for a view: what is known by position (sequence numbers, UIDs, RECENT) becomes
+ranges of indices; every other key becomes a function from ascending indices to those that match. Keys side by side
+are asked in the order of their cost, and only about messages that the ones before left open.
+"""
 
 from __future__ import annotations
 
-import datetime
-import operator
-from collections.abc import Callable, Generator
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from operator import attrgetter
 from typing import TypeAlias
 
 from mockmail.core.mailbox import Entry
@@ -13,28 +20,20 @@ from mockmail.core.message import Message
 from mockmail.core.views import MailboxView
 from mockmail.imap.search import keys
 from mockmail.imap.search.keys import Key, Needle
-from mockmail.imap.sets import contains
 from mockmail.mime.dates import parse_date
-from mockmail.mime.headers import HeaderBlock, decode, scan
-from mockmail.mime.parts import parse
-from mockmail.mime.text import part_text
+from mockmail.mime.search_text import SearchText, fold
 
 __all__ = ["Found", "evaluate"]
 
-_Test: TypeAlias = Callable[[int, Entry], bool]
-"""Takes the sequence number and the message."""
+_WINDOWS = (512, 128, 128)
+"""Messages looked at in one step, by the cost of the keys."""
+_WINDOW_BYTES = (0, 8 * 1024 * 1024, 128 * 1024)
+"""How large they may be together."""
 
-_CHEAP_WINDOW = 1000
-_WINDOW = 20
-"""Messages between two chances to give way, where the bytes of each are looked at."""
-_KEPT_FIELDS = frozenset({b"from", b"to", b"cc", b"bcc", b"subject"})
-"""What these hold is decoded once for a message; there is no end to the names a client can ask for."""
-_RELATIONS: dict[str, Callable[[datetime.date, datetime.date], bool]] = {
-    "<": operator.lt,
-    "=": operator.eq,
-    ">=": operator.ge,
-}
-_ENCODED = (b"quoted-printable", b"base64", b"=?")
+Spans: TypeAlias = list[tuple[int, int]]
+"""Ranges [start, stop) of indices, ascending, disjoint and not empty."""
+Select: TypeAlias = Callable[[list[int]], list[int]]
+"""Of ascending indices those that match, ascending."""
 
 
 @dataclass(slots=True)
@@ -47,177 +46,352 @@ class Found:
     """Their UIDs."""
 
 
+@dataclass(slots=True)
+class _Test:
+    """A key that must be asked about each message."""
+
+    select: Select
+    cost: int
+    """0 for what lies in the entry, 1 for the header, 2 for the body."""
+    keys: int = 1
+    """How many keys it is made of."""
+
+
 def evaluate(key: Key, view: MailboxView) -> Generator[None, None, Found]:
-    """The messages of ``view`` that match, as the value a ``yield from`` gives. Yields wherever it may be interrupted;
-    what others change meanwhile may or may not be seen."""
+    """The messages of ``view`` that match, as the value a ``yield from`` gives. Yields after each piece of work of
+    some hundred microseconds, or one message if it is larger; between these steps the view must not take over changes.
+
+    Messages that are gone and still counted are searched as they last were. Sequence numbers beyond the last message
+    match nothing, as in other servers. Never raises, whatever the messages hold.
+    """
     entries = view.entries()
-    matches = _compiled(key, view)
-    window = _WINDOW if _rank(key) > 1 else _CHEAP_WINDOW
-    found = Found([], [])
-    for start in range(0, view.count, window):
-        part = entries[start : min(start + window, view.count)]
-        numbers = [number for number, entry in enumerate(part, start + 1) if matches(number, entry)]
-        found.numbers += numbers
-        found.uids += [entries[number - 1].uid for number in numbers]
+    spans, tests = _Plan(view, entries).conjunction(key.keys if isinstance(key, keys.And) else (key,))
+    select = _all_of(tests)
+    cost = max((test.cost for test in tests), default=0)
+    size = max(1, _WINDOWS[cost] // max(1, sum(test.keys for test in tests)))
+    found: list[int] = []
+    for start, stop in _windows(spans, entries, size, _WINDOW_BYTES[cost]):
+        found += select(list(range(start, stop)))
         yield
-    return found
+    return Found([index + 1 for index in found], [entries[index].uid for index in found])
 
 
-def _rank(key: Key) -> int:
-    """How dear a key is: 1 looks at the entry, 2 at a header, 3 at the whole message."""
-    if isinstance(key, keys.And | keys.Or):
-        return max(map(_rank, key.keys))
-    if isinstance(key, keys.Not):
-        return _rank(key.key)
-    if isinstance(key, keys.Header | keys.SentDate):
-        return 2
-    return 3 if isinstance(key, keys.Body | keys.Text) else 1
+def _windows(spans: Spans, entries: Sequence[Entry], size: int, limit_bytes: int) -> Iterator[tuple[int, int]]:
+    """``spans`` in pieces of at most ``size`` messages and of few bytes, or of one message."""
+    for first, last in spans:
+        start = first
+        while start < last:
+            stop = min(start + size, last)
+            if limit_bytes:
+                size_bytes = len(entries[start].message.raw)
+                for index in range(start + 1, stop):
+                    size_bytes += len(entries[index].message.raw)
+                    if size_bytes > limit_bytes:
+                        stop = index
+                        break
+            yield start, stop
+            start = stop
 
 
-def _compiled(key: Key, view: MailboxView) -> _Test:
-    """A test for one key. ``*`` in its sets is resolved once, against what the client knows now."""
-    if isinstance(key, keys.And | keys.Or):
-        every = isinstance(key, keys.And)
-        tests = [_compiled(part, view) for part in sorted(key.keys, key=_rank)]
-        return _all_of(tests) if every else _any_of(tests)
-    if isinstance(key, keys.Not):
-        inner = _compiled(key.key, view)
-        return lambda number, entry: not inner(number, entry)
-    if isinstance(key, keys.Messages):
-        numbers = key.numbers.resolve(view.count)
-        return lambda number, entry: contains(numbers, number)
-    if isinstance(key, keys.Uids):
-        uids = key.uids.resolve(view.highest_uid)
-        return lambda number, entry: contains(uids, entry.uid)
-    if isinstance(key, keys.Flag | keys.Keyword):
-        return _flag_test(key, view)
-    return _message_test(key)
+class _Plan:
+    """Makes keys ready for one view."""
+
+    def __init__(self, view: MailboxView, entries: Sequence[Entry]) -> None:
+        self._view = view
+        self._entries = entries
+        self._all: Spans = [(0, len(entries))] if entries else []
+
+    def conjunction(self, parts: Iterable[Key]) -> tuple[Spans, list[_Test]]:
+        """What all of ``parts`` ask: to be in these spans, and to pass these tests, the cheapest first."""
+        spans = self._all
+        tests: list[_Test] = []
+        for part in parts:
+            ready = self._ready(part)
+            if isinstance(ready, _Test):
+                tests.append(ready)
+            else:
+                spans = _common(spans, ready)
+        tests.sort(key=attrgetter("cost"))
+        return spans, tests
+
+    def _ready(self, key: Key) -> Spans | _Test:
+        match key:
+            case keys.All():
+                return self._all
+            case keys.And(parts):
+                return self._and(parts)
+            case keys.Or(parts):
+                return self._or(parts)
+            case keys.Not(inner):
+                ready = self._ready(inner)
+                if isinstance(ready, _Test):
+                    return _Test(_none_of(ready.select), ready.cost, ready.keys)
+                return _complement(ready, len(self._entries))
+            case keys.Messages(numbers):
+                ranges = numbers.resolve(self._view.count)
+                return self._spans(ranges)
+            case keys.Uids(uids):
+                ranges = uids.resolve(self._view.highest_uid)
+                return self._spans(self._view.number_span(low, high) for low, high in ranges)
+            case keys.Flag("\\Recent", is_set):
+                recent = self._spans(self._view.recent_spans())
+                return recent if is_set else _complement(recent, len(self._entries))
+            case keys.Flag(flag, is_set):
+                return self._flag(flag, is_set)
+            case keys.Keyword(keyword, is_set):
+                return self._keyword(keyword, is_set)
+            case keys.Size(relation, size_bytes):
+                return self._size(relation, size_bytes)
+            case keys.InternalDate(relation, day):
+                return self._internal_date(relation, day)
+            case keys.SentDate(relation, day):
+                return self._sent_date(relation, day)
+            case keys.Header(field, needle):
+                return self._header(field, needle)
+            case keys.Body(needle):
+                return self._body(needle)
+            case keys.Text(needle):
+                return self._text(needle)
+
+    def _spans(self, numbers: Iterable[tuple[int, int]]) -> Spans:
+        """Ascending ranges of sequence numbers, both ends included, as spans."""
+        count = len(self._entries)
+        spans = ((low - 1, min(high, count)) for low, high in numbers)
+        return [(start, stop) for start, stop in spans if start < stop]
+
+    def _and(self, parts: Sequence[Key]) -> Spans | _Test:
+        spans, tests = self.conjunction(parts)
+        if not tests or not spans:
+            return spans
+        select = _all_of(tests)
+        if spans != self._all:
+            select = _all_of([_Test(_within(spans), 0), *tests])
+        return _Test(select, tests[-1].cost, sum(test.keys for test in tests))
+
+    def _or(self, parts: Sequence[Key]) -> Spans | _Test:
+        ready = [self._ready(part) for part in parts]
+        spans = _union(one for one in ready if not isinstance(one, _Test))
+        tests = sorted((one for one in ready if isinstance(one, _Test)), key=attrgetter("cost"))
+        if not tests or spans == self._all:
+            return spans
+        selects = [test.select for test in tests]
+        if spans:
+            selects.insert(0, _within(spans))
+        return _Test(_any_of(selects), tests[-1].cost, sum(test.keys for test in tests))
+
+    # What lies in the entry
+
+    def _flag(self, flag: str, is_set: bool) -> _Test:
+        entries = self._entries
+        if is_set:
+            return _Test(lambda indices: [index for index in indices if flag in entries[index].flags], 0)
+        return _Test(lambda indices: [index for index in indices if flag not in entries[index].flags], 0)
+
+    def _keyword(self, keyword: str, is_set: bool) -> _Test:
+        entries = self._entries
+        known: dict[frozenset[str], bool] = {}  # few combinations of flags exist
+
+        def select(indices: list[int]) -> list[int]:
+            matching = []
+            for index in indices:
+                flags = entries[index].flags
+                has = known.get(flags)
+                if has is None:
+                    has = known[flags] = any(flag.lower() == keyword for flag in flags)
+                if has is is_set:
+                    matching.append(index)
+            return matching
+
+        return _Test(select, 0)
+
+    def _size(self, relation: str, size_bytes: int) -> _Test:
+        entries = self._entries
+        if relation == ">":
+            return _Test(lambda indices: [at for at in indices if len(entries[at].message.raw) > size_bytes], 0)
+        return _Test(lambda indices: [at for at in indices if len(entries[at].message.raw) < size_bytes], 0)
+
+    def _internal_date(self, relation: str, day: date) -> _Test:
+        # The date that FETCH INTERNALDATE shows.
+        entries = self._entries
+        holds = _relation(relation, day)
+        return _Test(lambda indices: [at for at in indices if holds(entries[at].message.received_at.date())], 0)
+
+    # What must be read
+
+    def _sent_date(self, relation: str, day: date) -> _Test:
+        """A message without a Date that can be read matches none of SENTBEFORE, SENTON and SENTSINCE, as in
+        Dovecot."""
+        entries = self._entries
+        holds = _relation(relation, day)
+
+        def select(indices: list[int]) -> list[int]:
+            dates = [(index, entries[index].message.derived("sent date", _sent_date)) for index in indices]
+            return [index for index, sent in dates if sent is not None and holds(sent)]
+
+        return _Test(select, 1)
+
+    def _header(self, field: bytes, needle: Needle) -> Spans | _Test:
+        entries = self._entries
+        text = needle.text
+        if _FIELD_NAME.fullmatch(field) is None or "\n" in text or "\r" in text:
+            return []  # no field has such a name, and no unfolded value a line end
+        name = field.decode("ascii").lower()
+        wanted = text or f"\n{name}:"
+
+        def select(indices: list[int]) -> list[int]:
+            matching = []
+            for index in indices:
+                message = entries[index].message.derived("search text", _search_text)
+                if wanted in message.header and (not text or message.field_has(name, text)):
+                    matching.append(index)
+            return matching
+
+        return _Test(select, 1)
+
+    def _body(self, needle: Needle) -> Spans | _Test:
+        entries = self._entries
+        text, in_bytes = _ready_needle(needle)
+        if not text:
+            return self._all
+
+        def select(indices: list[int]) -> list[int]:
+            messages = [(index, entries[index].message.derived("search text", _search_text)) for index in indices]
+            return [index for index, message in messages if message.body_has(text, in_bytes)]
+
+        return _Test(select, 2)
+
+    def _text(self, needle: Needle) -> Spans | _Test:
+        entries = self._entries
+        text, in_bytes = _ready_needle(needle)
+        if not text:
+            return self._all
+
+        def select(indices: list[int]) -> list[int]:
+            messages = [(index, entries[index].message.derived("search text", _search_text)) for index in indices]
+            return [at for at, message in messages if text in message.header or message.body_has(text, in_bytes)]
+
+        return _Test(select, 2)
 
 
-def _all_of(tests: list[_Test]) -> _Test:
-    def test(number: int, entry: Entry) -> bool:
-        for one in tests:  # noqa: SIM110  all() would make a generator for each message
-            if not one(number, entry):
-                return False
-        return True
-
-    return test
+_FIELD_NAME = re.compile(rb"[!-9;-~]+")
 
 
-def _any_of(tests: list[_Test]) -> _Test:
-    def test(number: int, entry: Entry) -> bool:
-        for one in tests:  # noqa: SIM110  as above
-            if one(number, entry):
-                return True
-        return False
-
-    return test
+def _search_text(message: Message) -> SearchText:
+    return SearchText(message.raw)
 
 
-def _flag_test(key: keys.Flag | keys.Keyword, view: MailboxView) -> _Test:
-    wanted = key.is_set
-    if isinstance(key, keys.Flag):
-        flag = key.flag
-        if flag == "\\Recent":
-            return lambda number, entry: view.is_recent(entry.uid) is wanted
-        return lambda number, entry: (flag in entry.flags) is wanted
-    # A mailbox spells each keyword in one way.
-    spelled = view.mailbox.keywords.get(key.keyword, key.keyword)
-    return lambda number, entry: (spelled in entry.flags) is wanted
+def _sent_date(message: Message) -> date | None:
+    value = message.derived("search text", _search_text).field("date")
+    # In capitals, because a zone "z" is none to datetime.fromisoformat.
+    sent = None if value is None else parse_date(value.strip().upper())
+    return None if sent is None else sent.date()
 
 
-def _message_test(key: Key) -> _Test:
-    if isinstance(key, keys.Size):
-        limit, larger = key.size_bytes, key.relation == ">"
-        return lambda number, entry: entry.message.size > limit if larger else entry.message.size < limit
-    if isinstance(key, keys.InternalDate):
-        compare, date = _RELATIONS[key.relation], key.date
-        return lambda number, entry: compare(entry.message.received_at.date(), date)
-    if isinstance(key, keys.SentDate):
-        return _sent_date_test(key)
-    if isinstance(key, keys.Header):
-        return _header_test(key)
-    if isinstance(key, keys.Body | keys.Text):
-        needle, whole = key.needle, isinstance(key, keys.Text)
-        return lambda number, entry: _text_has(entry.message, needle, whole=whole)
-    return lambda number, entry: True  # ALL
+def _ready_needle(needle: Needle) -> tuple[str, bytes | None]:
+    """Its text with the line ends of bodies, and in bytes if it can be looked for in bytes."""
+    text = fold(needle.text)
+    return text, needle.ascii if "\n" not in text else None
 
 
-# Dates
+def _relation(relation: str, day: date) -> Callable[[date], bool]:
+    """What asks whether a date is before, on or since ``day``."""
+    if relation == "<":
+        return day.__gt__
+    return day.__eq__ if relation == "=" else day.__le__
 
 
-def _sent_date_test(key: keys.SentDate) -> _Test:
-    compare, date = _RELATIONS[key.relation], key.date
-
-    def test(number: int, entry: Entry) -> bool:
-        sent = entry.message.derived("imap sent date", _sent_date)
-        return sent is not None and compare(sent, date)
-
-    return test
+# Functions of indices
 
 
-def _sent_date(message: Message) -> datetime.date | None:
-    value = scan(message.raw).first(b"date")
-    moment = None if value is None else parse_date(value.decode("latin-1"))
-    return None if moment is None else moment.date()
+def _all_of(tests: Sequence[_Test]) -> Select:
+    selects = [test.select for test in tests]
+    if len(selects) == 1:
+        return selects[0]
+
+    def select(indices: list[int]) -> list[int]:
+        for one in selects:
+            if not indices:
+                break
+            indices = one(indices)
+        return indices
+
+    return select
 
 
-# Headers
+def _any_of(selects: Sequence[Select]) -> Select:
+    def select(indices: list[int]) -> list[int]:
+        left = indices
+        matching: set[int] = set()
+        for one in selects:
+            more = one(left)
+            if more:
+                matching.update(more)
+                left = [index for index in left if index not in matching]
+                if not left:
+                    return indices
+        return [index for index in indices if index in matching]
+
+    return select
 
 
-def _header_test(key: keys.Header) -> _Test:
-    field, text = key.field, key.needle.text
-    if field not in _KEPT_FIELDS:
-        return lambda number, entry: _field_has(_field_text(entry.message, field), text)
-    name = f"imap search {field.decode('ascii')}"
+def _none_of(select: Select) -> Select:
+    def complement(indices: list[int]) -> list[int]:
+        matching = set(select(indices))
+        return [index for index in indices if index not in matching]
 
-    def compute(message: Message) -> str | None:
-        return _field_text(message, field)
-
-    return lambda number, entry: _field_has(entry.message.derived(name, compute), text)
+    return complement
 
 
-def _field_has(value: str | None, text: str) -> bool:
-    return value is not None and text in value
+def _within(spans: Spans) -> Select:
+    stops = [stop for _, stop in spans]
+
+    def select(indices: list[int]) -> list[int]:
+        matching: list[int] = []
+        if indices:
+            for start, stop in spans[bisect_right(stops, indices[0]) :]:
+                if start > indices[-1]:
+                    break
+                matching += indices[bisect_left(indices, start) : bisect_left(indices, stop)]
+        return matching
+
+    return select
 
 
-def _field_text(message: Message, field: bytes) -> str | None:
-    """All fields of a name, decoded and case-folded; ``None`` where there is none."""
-    values = scan(message.raw).values(field)
-    return "\n".join([decode(value) for value in values]).casefold() if values else None
+# Spans
 
 
-# Text
+def _common(some: Spans, others: Spans) -> Spans:
+    result: Spans = []
+    at = other_at = 0
+    while at < len(some) and other_at < len(others):
+        start = max(some[at][0], others[other_at][0])
+        stop = min(some[at][1], others[other_at][1])
+        if start < stop:
+            result.append((start, stop))
+        if some[at][1] < others[other_at][1]:
+            at += 1
+        else:
+            other_at += 1
+    return result
 
 
-def _text_has(message: Message, needle: Needle, *, whole: bool) -> bool:
-    """Whether the body, or the ``whole`` message, has the text: transfer encodings, charsets and encoded words are
-    decoded; parts that are no text are passed over."""
-    if not needle.text:
-        return True
-    raw = message.raw
-    plain = needle.ascii
-    if plain is not None and raw.isascii():
-        lower = raw.lower()
-        if not any(mark in lower for mark in _ENCODED):
-            # As it stands is as it reads, but for folded header lines.
-            if whole and b" " in plain:
-                lower = lower.replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t")
-            return lower.find(plain, 0 if whole else scan(raw).body_start) >= 0
-    return needle.text in _readable(raw, whole=whole)
+def _union(many: Iterable[Spans]) -> Spans:
+    result: Spans = []
+    for start, stop in sorted(span for spans in many for span in spans):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(stop, result[-1][1]))
+        else:
+            result.append((start, stop))
+    return result
 
 
-def _readable(raw: bytes, *, whole: bool) -> str:
-    """The text of all text parts, and of the headers of messages inside the message (and of its own: ``whole``)."""
-    message = parse(raw)
-    pieces = [_header_text(message.header)] if whole else []
-    for part in message.walk():
-        if part.message is not None:
-            pieces.append(_header_text(part.message.header))
-        elif part.content_type.maintype == "text":
-            pieces.append(part_text(part))
-    return "\n".join(pieces).casefold()
-
-
-def _header_text(header: HeaderBlock) -> str:
-    return "\n".join([f"{field[0].decode('latin-1')}: {decode(field[2])}" for field in header.fields])
+def _complement(spans: Spans, count: int) -> Spans:
+    result: Spans = []
+    at = 0
+    for start, stop in spans:
+        if at < start:
+            result.append((at, start))
+        at = stop
+    if at < count:
+        result.append((at, count))
+    return result

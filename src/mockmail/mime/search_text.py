@@ -1,0 +1,171 @@
+"""A message as text to look for words in: decoded, unfolded, without case.
+
+Most mail is US-ASCII without encodings; of it only the header is kept as text, and the body is looked through where
+it stands. What is kept of other mail is bounded, and beyond the bound made anew for each search. Nothing raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mockmail.mime.charsets import guess
+from mockmail.mime.headers import HeaderBlock, decode_words, find_empty_line, scan
+from mockmail.mime.parts import Part, parse
+from mockmail.mime.text import part_text
+
+__all__ = ["SearchText", "fold"]
+
+_KEPT_CHARACTERS = 64 * 1024
+
+# field           = field-name ":" unstructured CRLF            ; here: what needs no decoding and no second look
+_is_simple = re.compile(rb"(?:[!-9;-~]+:.*\n(?:[ \t].*\n)*)+").fullmatch
+_folds = re.compile(rb"\n(?=[ \t])")
+
+# A single text part that stands in the message as its reader sees it, told by its (folded) header.
+_content_fields = re.compile(r"\ncontent-(type|transfer-encoding):([^\n]*)").findall
+_PARAMETERS = r"(?:\s*;\s*(?:format|delsp|name|reply-type)=\"?[a-z0-9._\-]+\"?)*"
+_is_simple_type = re.compile(
+    rf"\s*text/(?:plain|[a-z0-9.+\-]+\s*;\s*charset=\"?(?:us-ascii|utf-8|iso-8859-[0-9]{{1,2}}|windows-125[0-9])\"?)"
+    rf"{_PARAMETERS}\s*"
+).fullmatch
+_SIMPLE_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
+
+
+def fold(text: str) -> str:
+    """``text`` as it is compared: without case, its line ends ``\\n``."""
+    return _with_plain_line_ends(text).casefold()
+
+
+class SearchText:
+    """Header and body of a message as :func:`fold` makes them.
+
+    ``header`` begins with a line end; each field is one line ``name:value``, in the order of the message. One with
+    encoded words is there twice, decoded and as it stands. The body is what follows the header: the texts of all
+    text and message parts, with the headers of parts and of messages inside; contents of other types, and what
+    stands between parts, are left out.
+    """
+
+    __slots__ = ("_body", "_body_start", "_header", "_is_plain", "_raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        header, self._body_start = _read_header(raw)
+        self._header = header if len(header) <= _KEPT_CHARACTERS else None
+        self._is_plain: bool | None = None
+        """Whether the body needs no decoding."""
+        self._body: str | None = None
+
+    @property
+    def header(self) -> str:
+        """The lines of the header."""
+        return _read_header(self._raw)[0] if self._header is None else self._header
+
+    @property
+    def body(self) -> str:
+        """The text of the body."""
+        body = self._body
+        if body is None:
+            if self.is_plain:
+                return fold(self._raw[self._body_start :].decode("ascii"))
+            body = _body(parse(self._raw))
+            if len(body) <= _KEPT_CHARACTERS:
+                self._body = body
+        return body
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the body is one US-ASCII text without a transfer encoding."""
+        plain = self._is_plain
+        if plain is None:
+            plain = self._is_plain = self._raw.isascii() and _tells_plain_text(self.header)
+        return plain
+
+    def body_has(self, text: str, ascii_text: bytes | None) -> bool:
+        """Whether ``text``, which is folded, is in the body. ``ascii_text`` is the same in bytes, or ``None`` when it
+        holds other characters, or line ends."""
+        if ascii_text is not None and self.is_plain:
+            return self._raw.lower().find(ascii_text, self._body_start) >= 0
+        return text in self.body
+
+    def field_has(self, name: str, text: str) -> bool:
+        """Whether a field called ``name``, which is in lower case, has the folded ``text`` in its value."""
+        header = self.header
+        prefix = f"\n{name}:"
+        at = header.find(prefix)
+        while at >= 0:
+            at += len(prefix)
+            stop = header.find("\n", at)
+            if header.find(text, at, stop) >= 0:
+                return True
+            at = header.find(prefix, stop)
+        return False
+
+    def field(self, name: str) -> str | None:
+        """The value of the first field called ``name``, which is in lower case."""
+        header = self.header
+        prefix = f"\n{name}:"
+        at = header.find(prefix)
+        if at < 0:
+            return None
+        at += len(prefix)
+        return header[at : header.find("\n", at)]
+
+
+def _with_plain_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _read_header(raw: bytes) -> tuple[str, int]:
+    """The text of the header, and where the body begins."""
+    stop = find_empty_line(raw, 0, len(raw)) + 1
+    simple = raw[:stop]
+    if (
+        simple.isascii()
+        and b"=?" not in simple
+        and simple.count(b"\r") == simple.count(b"\r\n")
+        and _is_simple(simple) is not None
+    ):
+        simple = simple.replace(b"\r", b"")
+        if b"\n " in simple or b"\n\t" in simple:
+            simple = _folds.sub(b"", simple)
+        return "\n" + simple.decode("ascii").casefold(), stop + (2 if raw.startswith(b"\r\n", stop) else 1)
+    header = scan(raw)
+    return "\n" + "".join(_lines(header)), header.body_start
+
+
+def _lines(header: HeaderBlock) -> Iterator[str]:
+    """The folded fields of a header, each with ``\\n`` at its end."""
+    for name, colon, value, _, other, _ in header.fields:
+        start = f"{name.decode('ascii')}{colon.lstrip().decode('ascii')}"
+        text = guess((value if name else other).translate(None, b"\r\n"))
+        if "=?" in text:
+            yield f"{start}{decode_words(text)}\n".casefold()
+        yield f"{start}{text}\n".casefold()
+
+
+def _tells_plain_text(header: str) -> bool:
+    """Whether the header says that the body is one text which stands there as it is read, if it is US-ASCII."""
+    if "\ncontent-" not in header:
+        return True
+    seen = set()
+    for name, value in _content_fields(header):
+        if name in seen:
+            continue  # the first of a name counts
+        seen.add(name)
+        if not (_is_simple_type(value) if name == "type" else value.strip(" \t") in _SIMPLE_ENCODINGS):
+            return False
+    return True
+
+
+def _body(message: Part) -> str:
+    pieces: list[str] = []
+    for part in message.walk():
+        if part is not message:
+            pieces.append("".join(_lines(part.header)))
+        if part.children or part.message is not None:
+            continue
+        if part.content_type.maintype in {"text", "message"} or part.is_multipart:
+            # A multipart without parts has nothing but text.
+            pieces.append(part_text(part).casefold())
+    return "\n".join(pieces)
