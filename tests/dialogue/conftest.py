@@ -59,6 +59,7 @@ from mockmail.wire.runtime import Runtime
 
 SESSIONS = {
     "smtp": "mockmail.smtp.session:SmtpSession",
+    "lmtp": "mockmail.smtp.session:SmtpSession",
     "pop3": "mockmail.pop3.session:Pop3Session",
     "imap": "mockmail.imap.session:ImapSession",
 }

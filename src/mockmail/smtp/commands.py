@@ -3,98 +3,69 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Sequence
 
 from mockmail.auth import sasl
 from mockmail.auth.credentials import LoginRefused, log_in_by
-from mockmail.auth.mechanisms import offered_mechanisms, start_exchange, without_mechanisms
-from mockmail.config import Settings
-from mockmail.core.events import Actor
-from mockmail.core.message import Envelope, Message
-from mockmail.core.routing import Deliver, Refuse, route
+from mockmail.auth.mechanisms import offered_mechanisms, start_exchange
+from mockmail.core.message import Message
+from mockmail.core.routing import Refuse, route
 from mockmail.core.world import World
-from mockmail.profiles import profile_named
+from mockmail.smtp.chunking import ChunkReader, parse_chunk
 from mockmail.smtp.data import DataReader
-from mockmail.smtp.extensions import Capabilities
-from mockmail.smtp.params import (
-    AddressError,
-    ArgumentError,
-    Parameters,
-    PathArgument,
-    is_xtext,
-    parse_mailbox,
-    parse_path,
-)
+from mockmail.smtp.directory import expand, verify
+from mockmail.smtp.extensions import capabilities_of
+from mockmail.smtp.parameters import MAIL_PARAMETERS, RCPT_PARAMETERS, refused_parameter
+from mockmail.smtp.params import AddressError, ArgumentError, Parameters, PathArgument, parse_path
 from mockmail.smtp.replies import OK
-from mockmail.smtp.trace import protocol_name, trace_headers
+from mockmail.smtp.transaction import RESET, Origin, TextReader, Transaction, deliver
 from mockmail.wire.contract import Link
 
-__all__ = ["Conversation", "Transaction", "capabilities_of"]
+__all__ = ["Conversation"]
 
 RECIPIENT_LIMIT = 1000
-_RESET = "451 4.3.2 The server was reset during this transaction"
 _HOST = re.compile(r"[!-~]{1,255}")
-_SIZE = re.compile(r"[0-9]{1,20}")
-
-
-def capabilities_of(settings: Settings) -> Capabilities:
-    """What these settings offer by SMTP. Raises ``ConfigurationError`` for a name that SMTP does not have."""
-    return _capabilities(
-        settings.profile, tuple(settings.hide.get("smtp", ())), tuple(settings.advertise.get("smtp", ()))
-    )
-
-
-@lru_cache(maxsize=32)
-def _capabilities(profile: str, hide: tuple[str, ...], advertise: tuple[str, ...]) -> Capabilities:
-    return Capabilities(
-        only=profile_named(profile).names("smtp"),
-        hide=without_mechanisms(hide, hidden=True),
-        advertise=without_mechanisms(advertise),
-    )
-
-
-@dataclass(slots=True)
-class Transaction:
-    """From MAIL to the end of the data, in the world in which it began."""
-
-    world: World
-    sender: str
-    mail_options: Parameters
-    smtputf8: bool
-    decisions: list[Deliver] = field(default_factory=list)
-    refused: int = 0
-    """How many recipients were."""
-
-    @property
-    def recipients(self) -> list[str]:
-        """Those taken, as given."""
-        return [decision.recipient for decision in self.decisions]
 
 
 class Conversation:
     """Carries commands out; the ``Commands`` of an interpreter. Each call returns a reply (see ``smtp.replies``)."""
 
-    def __init__(self, link: Link, world: World, *, server_name: str | None, recipient_limit: int) -> None:
+    def __init__(
+        self,
+        link: Link,
+        world: World,
+        *,
+        server_name: str | None,
+        recipient_limit: int,
+        transaction_limit: int | None,
+    ) -> None:
         self._link = link
+        self._lmtp = link.protocol == "lmtp"
+        self.hello = "LHLO" if self._lmtp else "EHLO"
+        """The command that begins a conversation."""
         self._server_name = server_name
         self._recipient_limit = recipient_limit
-        self.enter(world)
+        self._transaction_limit = transaction_limit
+        self._transactions = 0
+        self.world = world
         self.account: str | None = None
         self.forget()
 
     def enter(self, world: World) -> None:
         """Belong to this world from now on."""
         self.world = world
-        self.capabilities = capabilities_of(world.settings)
+        self.capabilities = capabilities_of(
+            world.settings, self._link.protocol, facts=("tls",) if self._link.secure else ()
+        )
 
     def forget(self) -> None:
         """Know nothing of the client (RFC 3207 section 4.2)."""
+        self.enter(self.world)
         self._host = ""
         self._extended = False
         self.account = None
         self.transaction: Transaction | None = None
-        self.reader: DataReader | None = None
+        self.reader: TextReader | None = None
         """Set while the message text is read."""
         self.exchange: sasl.Exchange | None = None
         """Set while AUTH waits for the client's answer."""
@@ -107,7 +78,7 @@ class Conversation:
 
     def greeting(self) -> str:
         """RFC 5321 section 4.2: a greeting begins with the server's name."""
-        return f"220 {self.server_name} ESMTP mockmail"
+        return f"220 {self.server_name} {'LMTP' if self._lmtp else 'ESMTP'} mockmail"
 
     def helo(self, host: str) -> str:
         """HELO, of which the interpreter has checked that there is a name."""
@@ -117,12 +88,15 @@ class Conversation:
         return f"250 {self.server_name}"
 
     def ehlo(self, host: str | None) -> str:
-        """EHLO: all the extensions, rendered from their rows."""
+        """EHLO, or LHLO: all the extensions, rendered from their rows."""
         if host is None or not _HOST.fullmatch(host):
-            return "501 Syntax: EHLO hostname"
+            return f"501 Syntax: {self.hello} hostname"
         self._host, self._extended, self.transaction = host, True, None
         lines = self.capabilities.ehlo_lines(
-            limit_bytes=self.world.settings.max_message_bytes, mechanisms=offered_mechanisms(self.world, self._link)
+            limit_bytes=self.world.settings.max_message_bytes,
+            mechanisms=offered_mechanisms(self.world, self._link),
+            recipient_limit=self._recipient_limit,
+            transaction_limit=self._transaction_limit,
         )
         return "\n".join([f"250 {self.server_name}", *lines])
 
@@ -136,41 +110,40 @@ class Conversation:
 
     def mail(self, argument: str | None) -> str:
         """MAIL FROM (section 4.1.1.2)."""
+        self._transactions += 1
+        if self._transaction_limit is not None and self._transactions > self._transaction_limit:
+            return f"421 4.5.3 More than {self._transaction_limit} transactions in one connection"
         if self.transaction is not None:
             if self.transaction.world.retired:
                 self.transaction = None
-                return _RESET
+                return RESET
             return "503 5.5.1 A transaction is open already"
         path = _path(argument, "FROM:", "5.1.7")
         if isinstance(path, str):
             return path
-        refusal = self._refused_parameters(path.parameters)
-        if refusal is not None:
-            return refusal
-        smtputf8 = any(name.upper() == "SMTPUTF8" for name in path.parameters)
-        if not smtputf8 and not path.address.isascii():
+        transaction = Transaction(self.world, path.address, path.parameters)
+        if path.parameters:
+            refusal = self._take_parameters(transaction, path.parameters)
+            if refusal is not None:
+                return refusal
+        if not transaction.smtputf8 and not path.address.isascii():
             return "550 5.6.7 A sender that is not ASCII needs the parameter SMTPUTF8"
-        self.transaction = Transaction(self.world, path.address, path.parameters, smtputf8)
+        self.transaction = transaction
         return "250 2.1.0 Sender OK"
 
-    def _refused_parameters(self, parameters: Parameters) -> str | None:
-        """The reply to parameters of MAIL that are unknown, wrong or too much; ``None`` when all is well."""
-        for name, value in parameters.items():
-            keyword = name.upper()
-            if not self._extended or keyword not in self.capabilities.parameters:
-                return f"555 5.5.4 The parameter {keyword} is not known here"
-            if keyword == "SIZE":
-                if value is None or not _SIZE.fullmatch(value):
-                    return "501 5.5.4 SIZE takes a number of bytes"
-                limit_bytes = self.world.settings.max_message_bytes
-                if limit_bytes is not None and int(value) > limit_bytes:
-                    return f"552 5.3.4 The message is larger than {limit_bytes} bytes"
-            elif keyword == "BODY" and (value or "").upper() not in ("7BIT", "8BITMIME"):
-                return "501 5.5.4 BODY takes 7BIT or 8BITMIME"
-            elif keyword == "SMTPUTF8" and value is not None:
-                return "501 5.5.4 SMTPUTF8 takes no value"
-            elif keyword == "AUTH" and value != "<>" and not is_xtext(value or "="):
-                return "501 5.5.4 AUTH takes a mailbox in xtext, or <>"
+    def _take_parameters(self, transaction: Transaction, parameters: Parameters) -> str | None:
+        """Have the parameters of MAIL hold for the transaction; the reply when one of them is refused."""
+        if not self._extended:
+            return f"555 5.5.4 The parameter {next(iter(parameters)).upper()} is not known here"
+        named = {name.upper(): value or "" for name, value in parameters.items()}
+        transaction.smtputf8 = "SMTPUTF8" in named
+        refusal = refused_parameter(parameters, MAIL_PARAMETERS, self.capabilities, smtputf8=transaction.smtputf8)
+        if refusal is not None:
+            return refusal
+        limit_bytes = self.world.settings.max_message_bytes
+        if limit_bytes is not None and int(named.get("SIZE", "0")) > limit_bytes:
+            return f"552 5.3.4 The message is larger than {limit_bytes} bytes"
+        transaction.binary = named.get("BODY", "").upper() == "BINARYMIME"
         return None
 
     def rcpt(self, argument: str | None) -> str:
@@ -179,13 +152,20 @@ class Conversation:
         if transaction is None:
             return "503 5.5.1 Send MAIL first"
         if transaction.world.retired:
-            return _RESET
+            return RESET
+        if transaction.chunks is not None:
+            return "503 5.5.1 The text has begun"
         path = _path(argument, "TO:", "5.1.3")
         if isinstance(path, str):
             transaction.refused += 1
             return path
         if path.parameters:
-            return f"555 5.5.4 The parameter {next(iter(path.parameters)).upper()} is not known here"
+            refusal = refused_parameter(
+                path.parameters, RCPT_PARAMETERS, self.capabilities, smtputf8=transaction.smtputf8
+            )
+            if refusal is not None:
+                transaction.refused += 1
+                return refusal
         if len(transaction.decisions) >= self._recipient_limit:
             return f"452 4.5.3 More than {self._recipient_limit} recipients"
         if not transaction.smtputf8 and not path.address.isascii():
@@ -196,6 +176,8 @@ class Conversation:
             transaction.refused += 1
             return f"{decision.code} {decision.status} {decision.text}"
         transaction.decisions.append(decision)
+        if path.parameters:
+            transaction.rcpt_options[path.address] = path.parameters
         return "250 2.1.5 Recipient OK"
 
     def data(self, argument: str | None) -> str:
@@ -207,62 +189,83 @@ class Conversation:
             return "503 5.5.1 Send MAIL first"
         if transaction.world.retired:
             self.transaction = None
-            return _RESET
+            return RESET
+        if transaction.chunks is not None or transaction.failed:
+            return "503 5.5.1 DATA cannot follow BDAT: send RSET"
+        if transaction.binary:
+            return "503 5.5.1 BODY=BINARYMIME takes BDAT, not DATA"
         if not transaction.decisions:
-            if transaction.refused:
-                return "554 5.5.1 No recipient was taken"
-            return "503 5.5.1 Send RCPT first"
+            return _no_recipients(transaction, lmtp=self._lmtp)
         self.reader = DataReader(transaction.world.settings.max_message_bytes)
         return "354 End data with <CR><LF>.<CR><LF>"
 
-    def message(self) -> str:
-        """The end of the data: the message is visible to every reader when this returns."""
-        reader, transaction = self._end_transaction()
-        world = transaction.world
-        if reader.too_big:
-            return f"552 5.3.4 The message is larger than {world.settings.max_message_bytes} bytes"
-        message = self._new_message(reader, transaction)
-        if world.retired:
-            world.late.append(message)
-            return _RESET
-        actor = Actor(self._link.protocol, self._link.session, self.account or "")
-        world.store.accept(message, transaction.decisions, actor)
-        return f"250 2.6.0 Message accepted as {message.id}"
+    def begin_chunk(self, argument: str | None) -> bool:
+        """Whether a chunk follows this BDAT (RFC 3030 section 2), which is then read, though perhaps not kept. The
+        command is carried out when it has come."""
+        chunk = parse_chunk(argument)
+        if chunk is None:
+            return False
+        transaction = self.transaction
+        keep = transaction is not None and bool(transaction.decisions) and not transaction.failed
+        limit_bytes = self.world.settings.max_message_bytes
+        if transaction is None:
+            reader = ChunkReader(limit_bytes)
+        else:
+            reader = transaction.chunks or ChunkReader(limit_bytes)
+            if keep:
+                transaction.chunks = reader
+        reader.begin(chunk[0], keep=keep)
+        self.reader = reader
+        return True
 
-    def refused_message(self) -> Message | None:
-        """End the transaction without delivery: the message that somebody else refused, if it was not too big."""
-        reader, transaction = self._end_transaction()
-        return None if reader.too_big else self._new_message(reader, transaction)
+    def bdat(self, argument: str | None) -> str:
+        """BDAT, of which the chunk has come; ``""`` for the last chunk, when :meth:`message` is to follow."""
+        chunk, transaction = parse_chunk(argument), self.transaction
+        if chunk is None:
+            return "501 5.5.4 BDAT takes a number of bytes, and LAST behind it for the last chunk"
+        size_bytes, last = chunk
+        if transaction is None:
+            return "503 5.5.1 Send MAIL first"
+        if transaction.failed:
+            if last:
+                self.transaction = None
+            return "503 5.5.1 An earlier chunk was refused"
+        if not transaction.decisions:
+            return _no_recipients(transaction, lmtp=self._lmtp)
+        if last:
+            return ""
+        if transaction.world.retired:
+            return RESET
+        if transaction.chunks is not None and transaction.chunks.too_big:
+            return f"552 5.3.4 The message is larger than {transaction.world.settings.max_message_bytes} bytes"
+        return f"250 2.0.0 {size_bytes} bytes taken"
 
-    def _end_transaction(self) -> tuple[DataReader, Transaction]:
+    def end_chunk(self, reply: str) -> None:
+        """The chunk was answered so; after a refusal all others of its transaction are refused too."""
+        self.reader = None
+        if reply[:1] != "2" and self.transaction is not None:
+            self.transaction.failed = True
+            self.transaction.chunks = None
+
+    def whom_to_ask(self) -> list[str]:
+        """Recipients whose fate is decided one by one at the end of the text: each by LMTP (RFC 2033 section 4.2), by
+        SMTP all together, separated by spaces."""
+        assert self.transaction is not None  # there is no text outside of one
+        recipients = self.transaction.recipients
+        return recipients if self._lmtp else [" ".join(recipients)]
+
+    def message(self, refusals: Sequence[str | None]) -> tuple[list[str], Message | None]:
+        """The end of the text; ``refusals`` and replies are of those of :meth:`whom_to_ask`. The message, which is
+        none when it was too big, is visible to every reader when this returns."""
         reader, transaction = self.reader, self.transaction
-        assert reader is not None  # a message is only ended after DATA began it
+        assert reader is not None  # a message is only ended after DATA or BDAT began it
         assert transaction is not None
         self.reader = self.transaction = None
-        return reader, transaction
-
-    def _new_message(self, reader: DataReader, transaction: Transaction) -> Message:
-        world = transaction.world
-        now, message_id, recipients = world.clock.now(), world.store.new_id(), transaction.recipients
-        trace = b""
-        if world.settings.trace_headers:
-            trace = trace_headers(
-                sender=transaction.sender,
-                helo=self._host,
-                peer=self._link.peer[0],
-                server=self.server_name,
-                protocol=protocol_name(
-                    extended=self._extended,
-                    smtputf8=transaction.smtputf8,
-                    secure=self._link.secure,
-                    authenticated=self.account is not None,
-                ),
-                message_id=message_id,
-                recipients=recipients,
-                at=now,
-            )
-        envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options)
-        return Message(reader.text(trace), id=message_id, envelope=envelope, received_at=now, trace_length=len(trace))
+        origin = Origin(self._link, self.account, self._host, self.server_name, self._extended)
+        if self._lmtp:
+            return deliver(transaction, reader, origin, refusals)
+        replies, message = deliver(transaction, reader, origin, list(refusals) * len(transaction.decisions))
+        return replies[:1], message
 
     def rset(self) -> str:
         """RSET (section 4.1.1.5)."""
@@ -270,21 +273,12 @@ class Conversation:
         return OK
 
     def vrfy(self, argument: str | None) -> str:
-        """VRFY (section 4.1.1.6): 252, because mail is tried only when it comes, or the refusal that RCPT would get."""
-        words = (argument or "").split()
-        if len(words) > 1 and words[-1].upper() == "SMTPUTF8" and "SMTPUTF8" in self.capabilities.names:
-            words.pop()
-        if not words:
-            return "501 5.5.4 VRFY takes a name or an address"
-        name = " ".join(words).removeprefix("<").removesuffix(">")
-        try:
-            address = parse_mailbox(name if "@" in name else f"{name}@{self.world.settings.default_domain}")
-        except AddressError as error:
-            return f"501 5.1.3 {error}"
-        decision = route(self.world, address)
-        if isinstance(decision, Refuse) and decision.status == "5.1.1":
-            return f"{decision.code} {decision.status} {decision.text}"
-        return f"252 2.5.2 Cannot verify <{address}>, but mail for it is tried"
+        """VRFY (section 4.1.1.6)."""
+        return verify(self.world, argument, smtputf8="SMTPUTF8" in self.capabilities.names)
+
+    def expn(self, argument: str | None) -> str:
+        """EXPN (section 4.1.1.7)."""
+        return expand(self.world, argument, smtputf8="SMTPUTF8" in self.capabilities.names)
 
     def quit(self, argument: str | None) -> str:
         """QUIT (section 4.1.1.10)."""
@@ -296,7 +290,7 @@ class Conversation:
     def auth(self, argument: str | None) -> str:
         """AUTH (RFC 4954 section 4)."""
         if not self._extended:
-            return "503 5.5.1 Send EHLO first"
+            return f"503 5.5.1 Send {self.hello} first"
         if self.account is not None:
             return "503 5.5.1 Logged in already"
         if self.transaction is not None:
@@ -330,6 +324,13 @@ class Conversation:
         except LoginRefused:
             return "535 5.7.8 Authentication credentials invalid"
         return "235 2.7.0 Authentication successful"
+
+
+def _no_recipients(transaction: Transaction, *, lmtp: bool) -> str:
+    """LMTP's reply is 503 whatever became of them (RFC 2033 section 4.2), SMTP's 554 (RFC 5321 section 3.3)."""
+    if transaction.refused:
+        return f"{503 if lmtp else 554} 5.5.1 No recipient was taken"
+    return "503 5.5.1 Send RCPT first"
 
 
 def _path(argument: str | None, keyword: str, status: str) -> PathArgument | str:

@@ -25,13 +25,17 @@ _FREE_LIMIT = 64
 class Commands(Protocol):
     """Who carries out what this interpreter has only read. Each call returns the reply."""
 
+    hello: str
+
     def helo(self, host: str) -> str: ...
     def ehlo(self, host: str | None) -> str: ...
     def mail(self, argument: str | None) -> str: ...
     def rcpt(self, argument: str | None) -> str: ...
     def data(self, argument: str | None) -> str: ...
+    def bdat(self, argument: str | None) -> str: ...
     def auth(self, argument: str | None) -> str: ...
     def vrfy(self, argument: str | None) -> str: ...
+    def expn(self, argument: str | None) -> str: ...
     def rset(self) -> str: ...
     def quit(self, argument: str | None) -> str: ...
     def authentication_missing(self) -> bool: ...
@@ -142,6 +146,10 @@ class Interpreter(SMTP):
             self.session.host_name = hostname
         self._replies.append(reply)
 
+    @syntax("LHLO hostname")
+    async def smtp_LHLO(self, hostname: str | None) -> None:  # noqa: N802
+        await self.smtp_EHLO(hostname)
+
     @syntax("HELP [command]")
     async def smtp_HELP(self, arg: str | None) -> None:  # noqa: N802
         await super().smtp_HELP(arg)
@@ -159,27 +167,33 @@ class Interpreter(SMTP):
 
     @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
-        if not (await self.check_helo_needed("EHLO") or await self.check_auth_needed("MAIL")):
+        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("MAIL")):
             self._replies.append(self.commands.mail(arg))
 
     @syntax("RCPT TO: <address>", extended=" [SP <mail-parameters>]")
     async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802
-        if not (await self.check_helo_needed("EHLO") or await self.check_auth_needed("RCPT")):
+        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("RCPT")):
             self._replies.append(self.commands.rcpt(arg))
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802
-        if not (await self.check_helo_needed("EHLO") or await self.check_auth_needed("DATA")):
+        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("DATA")):
             self._replies.append(self.commands.data(arg))
+
+    @syntax("BDAT <chunk-size> [LAST]")
+    async def smtp_BDAT(self, arg: str | None) -> None:  # noqa: N802
+        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("BDAT")):
+            self._replies.append(self.commands.bdat(arg))
 
     @syntax("AUTH <mechanism> [initial-response]")
     async def smtp_AUTH(self, arg: str | None) -> None:  # noqa: N802
-        if not await self.check_helo_needed("EHLO"):
+        if not await self.check_helo_needed(self.commands.hello):
             self._replies.append(self.commands.auth(arg))
 
     @syntax("EXPN <list>")
     async def smtp_EXPN(self, arg: str | None) -> None:  # noqa: N802
-        await super().smtp_EXPN(arg or "")
+        if not await self.check_auth_needed("EXPN"):
+            await self.push(self.commands.expn(arg))
 
     @syntax("QUIT")
     async def smtp_QUIT(self, arg: str | None) -> None:  # noqa: N802

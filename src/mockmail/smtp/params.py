@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["AddressError", "ArgumentError", "Parameters", "PathArgument", "is_xtext", "parse_mailbox", "parse_path"]
+__all__ = ["AddressError", "ArgumentError", "Parameters", "PathArgument", "decode_xtext", "parse_mailbox", "parse_path"]
 
 Parameters = dict[str, str | None]
 """ESMTP parameters, names and values as sent; a name without a value has ``None``."""
@@ -90,9 +90,11 @@ def parse_mailbox(text: str) -> str:
     return _mailbox(match["local"], match["domain"])
 
 
-def is_xtext(text: str) -> bool:
-    """Whether this is xtext (RFC 3461 section 4): printable, with ``+3D`` for ``=``."""
-    return _XTEXT.fullmatch(text) is not None
+def decode_xtext(text: str) -> str:
+    """RFC 3461 section 4: ``+3D`` is ``=``. Raises ``ArgumentError``."""
+    if not _XTEXT.fullmatch(text):
+        raise ArgumentError(f"{text} is no xtext")
+    return re.sub(r"\+([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), text)
 
 
 def _mailbox(local: str, domain: str) -> str:

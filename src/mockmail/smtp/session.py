@@ -1,19 +1,20 @@
-"""An SMTP session (RFC 5321), sans-IO: lines and message text in, replies out."""
+"""A session of SMTP (RFC 5321) or LMTP (RFC 2033), sans-IO: lines and message text in, replies out."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from mockmail.core.events import Command, Rejected, SessionClosed, SessionOpened
-from mockmail.core.message import Message
+from mockmail.core.events import SessionClosed, SessionOpened
 from mockmail.core.world import World
-from mockmail.smtp.commands import RECIPIENT_LIMIT, Conversation, Transaction
+from mockmail.smtp.answers import Answers
+from mockmail.smtp.chunking import ChunkReader
+from mockmail.smtp.commands import RECIPIENT_LIMIT, Conversation
 from mockmail.smtp.extensions import COMMAND_LINE_LIMIT_BYTES
-from mockmail.smtp.framing import LineBuffer, Outbox
+from mockmail.smtp.framing import LineBuffer
 from mockmail.smtp.interpreter import Interpreter, open_interpreter
-from mockmail.smtp.params import AddressError, ArgumentError, parse_path
-from mockmail.smtp.replies import code_of, printable, without_status_code
+from mockmail.smtp.record import record_refusal, shown
+from mockmail.smtp.replies import code_of, printable
 from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, TLSInfo, Verdict
 
 __all__ = ["SmtpSession"]
@@ -24,16 +25,19 @@ _READ_AHEAD_BYTES = 64 * 1024
 _STEPS_A_PULL = 64
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _SECRET = re.compile(rb"AUTH +\S+ +", re.IGNORECASE)
-_SYNTAX_CODES = frozenset({500, 501, 502, 503, 504})
-_UTF8_COMMANDS = frozenset({"MAIL", "RCPT", "VRFY"})
+_UTF8_COMMANDS = frozenset({"MAIL", "RCPT", "VRFY", "EXPN"})
 _UNREADABLE = "500 5.5.2 The line is not UTF-8 text without control characters"
 
 
 class SmtpSession:
     """One conversation with a client. See :class:`mockmail.wire.contract.Session` for the methods.
 
-    ``server_name`` is what the server calls itself, by default the first of ``domains``; past ``error_limit``
-    mistakes since the last message the client is sent away.
+    The link's protocol says whether it is ``smtp`` or ``lmtp``. ``server_name`` is what the server calls itself, by
+    default the first of ``domains``; past ``error_limit`` mistakes since the last message the client is sent away;
+    ``recipient_limit`` is for one transaction, ``transaction_limit`` for one connection.
+
+    Lines of message text may be of any length: RFC 5321 section 4.5.3.1.6 has 1000 bytes as the least that every
+    server takes, and what a client sent is of more use to its tests than a refusal.
     """
 
     def __init__(
@@ -45,22 +49,32 @@ class SmtpSession:
         timeout_seconds: float = TIMEOUT_SECONDS,
         error_limit: int = ERROR_LIMIT,
         recipient_limit: int = RECIPIENT_LIMIT,
+        transaction_limit: int | None = None,
     ) -> None:
         self.link = link
-        self._talk = Conversation(link, world, server_name=server_name, recipient_limit=recipient_limit)
+        self._talk = Conversation(
+            link,
+            world,
+            server_name=server_name,
+            recipient_limit=recipient_limit,
+            transaction_limit=transaction_limit,
+        )
         self._interpreter: Interpreter | None = open_interpreter(self._talk)
         self._next_world: World | None = None
         self._timeout_seconds = timeout_seconds
-        self._error_limit = error_limit
-        self._errors = 0
         self._input = LineBuffer(link.redact)
-        self._out = Outbox()
+        self._out = Answers(link, self._talk, error_limit)
         self._held: tuple[str, str | None, Verdict | None] | None = None
         """A command that is due when a pull comes; with a verdict, its fault was asked for already."""
+        self._text_command: tuple[str, str | None] = ("DATA", None)
+        """The command whose text is read."""
+        self._due: list[str] = []
+        """Whom to ask the faults about at the end of the text, last first."""
+        self._refusals: list[str | None] = []
+        """What the faults said about those asked."""
         self._unwelcome = False
         self._stopped = False
         """No more until the next pull: a pause was given out."""
-        self._ended = False
         self._eof = False
 
     # The contract
@@ -73,7 +87,7 @@ class SmtpSession:
 
     def receive(self, data: bytes) -> None:
         """Take bytes. Message text goes to its reader at once, lines wait for the next pull."""
-        if self._ended:
+        if self._out.ended:
             return
         if self._talk.reader is not None and self._held is None and not self._input:
             self._input.passed_by(len(data))
@@ -92,10 +106,10 @@ class SmtpSession:
         """Carry out what has come, up to about ``limit_bytes`` of replies."""
         self._stopped = False
         steps = 0
-        while not (self._stopped or self._ended) and steps < _STEPS_A_PULL and self._out.unsent_bytes < limit_bytes:
+        while not (self._stopped or self._out.ended) and steps < _STEPS_A_PULL and self._out.unsent_bytes < limit_bytes:
             if not self._step():
                 if self._eof:
-                    self._end(Close())
+                    self._out.end(Close())
                 break
             steps += 1
         self._input.compact()
@@ -106,7 +120,7 @@ class SmtpSession:
         """Whether a pull would bring more without further input."""
         if self._out:
             return True
-        if self._ended:
+        if self._out.ended:
             return False
         if self._held is not None or self._eof:
             return True
@@ -124,9 +138,9 @@ class SmtpSession:
 
     def timed_out(self) -> None:
         """Say farewell."""
-        if not self._ended:
-            self._say("421 4.4.2 Timeout: the client was silent for too long")
-            self._end(Close())
+        if not self._out.ended:
+            self._out.say("421 4.4.2 Timeout: the client was silent for too long")
+            self._out.end(Close())
 
     def tls_started(self, info: TLSInfo) -> None:
         """Forget what was learnt in plain text (RFC 3207 section 4.2)."""
@@ -141,7 +155,7 @@ class SmtpSession:
 
     def connection_lost(self) -> None:
         """Hide a secret that was cut short, give the interpreter back."""
-        self._ended = True
+        self._out.ended = True
         self._input.hide_rest(secret=self._talk.exchange is not None)
         self._input.drop_rest()
         world = self._next_world or self._talk.world
@@ -156,7 +170,7 @@ class SmtpSession:
         """Do one thing; False when there is nothing to do without more input."""
         if self._held is not None:
             (name, argument, verdict), self._held = self._held, None
-            if name == "MESSAGE" and verdict is None:
+            if verdict is None:
                 self._dispatch(name, argument)
             else:
                 self._carry_out(name, argument, verdict)
@@ -186,8 +200,22 @@ class SmtpSession:
         assert reader is not None  # the callers look
         end = reader.feed(data)
         if end >= 0:
-            self._input.give_back(data[end:])
-            self._held = ("MESSAGE", None, None)
+            if end < len(data):
+                self._input.give_back(data[end:])
+            self._end_text()
+
+    def _end_text(self) -> None:
+        """The text is there whole, or the chunk of it."""
+        command, argument = self._text_command
+        if command == "BDAT":
+            self._held = (command, argument, None)
+        else:
+            self._ask_about_message()
+
+    def _ask_about_message(self) -> None:
+        """Have the fate of the message decided, recipient by recipient."""
+        self._due, self._refusals = self._talk.whom_to_ask()[::-1], []
+        self._held = ("MESSAGE", self._due.pop(), None)
 
     # Commands
 
@@ -211,13 +239,18 @@ class SmtpSession:
             except UnicodeDecodeError:
                 mistake = _UNREADABLE
         if mistake:
-            self._reply(printable(command)[:20], "", mistake)
+            self._out.answer(printable(command)[:20], "", mistake)
+        elif command == "BDAT" and self._talk.understands(command) and self._talk.begin_chunk(argument):
+            # Carried out when its chunk is there, and refused no earlier (RFC 3030 section 2).
+            self._text_command = (command, argument)
+            if isinstance(self._talk.reader, ChunkReader) and self._talk.reader.complete:
+                self._end_text()
         else:
             self._dispatch(command, argument)
 
     def _dispatch(self, name: str, argument: str | None) -> None:
         """The one way to a command: what the faults say about it comes first."""
-        verdict = self.link.command(name, _shown(name, argument), self._talk.account)
+        verdict = self.link.command(name, shown(name, argument), self._talk.account)
         if verdict is not None and verdict.delay_seconds > 0:
             self._out.act(Pause(verdict.delay_seconds))
             self._stopped = True
@@ -227,50 +260,72 @@ class SmtpSession:
 
     def _carry_out(self, name: str, argument: str | None, verdict: Verdict | None) -> None:
         if verdict is not None and verdict.drop:
-            self._end(Abort())
+            self._out.end(Abort())
+            return
+        refusal = None if verdict is None else verdict.reply
+        if name == "MESSAGE":
+            self._decide(refusal)
+            return
+        if name == "GREETING":
+            self._greet(refusal)
             return
         transaction = self._talk.transaction
-        message = None
-        if verdict is not None and verdict.reply is not None:
-            reply = verdict.reply
-            if name == "MESSAGE":
-                message = self._talk.refused_message()
-            elif name == "GREETING" and code_of(reply) >= 400:
-                self._unwelcome = True
-        else:
-            reply = self._run(name, argument)
-        if name == "GREETING":
-            self._say(reply)
-            if code_of(reply) == 421:
-                self._end(Close())
-            return
-        if reply[:1] in ("4", "5") and code_of(reply) not in _SYNTAX_CODES:
-            self._record_refusal(name, argument, reply, transaction, message)
+        reply = self._run(name, argument) if refusal is None else refusal
+        if name == "BDAT" and self._talk.reader is not None:
+            if not reply:
+                self._ask_about_message()
+                return
+            self._talk.end_chunk(reply)
+        if reply[:1] in ("4", "5"):
+            record_refusal(self._talk.world, self.link, name, argument, self._talk.account, reply, transaction)
         if reply[:3] in ("354", "334"):
             # The command goes on; it is recorded at its completion reply.
-            self._say(reply)
+            self._text_command = (name, None)
+            self._out.say(reply)
             return
-        if name == "MESSAGE":
-            self._errors = 0 if reply[:1] == "2" else self._errors
-            name = "DATA"
-        self._reply(name, _shown(name, argument), reply)
+        self._out.answer(name, shown(name, argument), reply)
+
+    def _greet(self, refusal: str | None) -> None:
+        reply = self._talk.greeting() if refusal is None else refusal
+        self._unwelcome = code_of(reply) >= 400
+        self._out.say(reply)
+        if code_of(reply) == 421:
+            self._out.end(Close())
+
+    def _decide(self, refusal: str | None) -> None:
+        """Take what the faults say about the next recipient (by SMTP, about all) of a message that has come whole;
+        after the last one, deliver."""
+        self._refusals.append(refusal)
+        if self._due:
+            self._held = ("MESSAGE", self._due.pop(), None)
+            return
+        talk, transaction = self._talk, self._talk.transaction
+        asked = talk.whom_to_ask()
+        message = None
+        try:
+            replies, message = talk.message(self._refusals)
+        except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
+            replies = [self._out.fail(error)] * len(asked)
+        for recipients, reply in zip(asked, replies, strict=True):
+            if reply[:1] == "2":
+                self._out.forgive()
+            else:
+                record_refusal(talk.world, self.link, "MESSAGE", recipients, talk.account, reply, transaction, message)
+        command, argument = self._text_command
+        self._out.answer(command, argument or "", *replies)
 
     def _run(self, name: str, argument: str | None) -> str:
-        if name == "GREETING":
-            return self._talk.greeting()
         if self._unwelcome and name != "QUIT":
             return "503 5.5.1 The server does not serve you: send QUIT"
-        if name != "MESSAGE" and not self._talk.understands(name):
+        if not self._talk.understands(name):
             return f"500 5.5.1 There is no command {printable(name)}"
         if argument is not None and name not in _UTF8_COMMANDS and not argument.isascii():
             return "501 5.5.4 The argument is not ASCII"
         try:
-            if name == "MESSAGE":
-                return self._talk.message()
             assert self._interpreter is not None  # given back only when the connection is lost
             return self._interpreter.run(name, argument)
         except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
-            return self._fail(error)
+            return self._out.fail(error)
 
     def _answer_challenge(self, line: bytes) -> None:
         """An answer to a 334 belongs to its AUTH: it is no command of its own."""
@@ -280,81 +335,8 @@ class SmtpSession:
         try:
             reply = self._talk.auth_answer(line)
         except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
-            reply = self._fail(error)
+            reply = self._out.fail(error)
         if reply.startswith("334"):
-            self._say(reply)
+            self._out.say(reply)
         else:
-            self._reply("AUTH", mechanism, reply)
-
-    def _fail(self, error: BaseException) -> str:
-        self.link.errors.append(error)
-        return "451 4.3.0 Internal error"
-
-    def _record_refusal(
-        self, name: str, argument: str | None, reply: str, transaction: Transaction | None, message: Message | None
-    ) -> None:
-        sender = "" if transaction is None else transaction.sender
-        recipients = () if transaction is None else tuple(transaction.recipients)
-        if name == "MAIL":
-            sender, recipients = _address(argument, "FROM:"), ()
-        elif name == "RCPT":
-            recipients = (_address(argument, "TO:"),)
-        elif name not in ("DATA", "MESSAGE"):
-            return
-        world = self._talk.world if transaction is None else transaction.world
-        world.journal.append(
-            Rejected(
-                world.clock.now(),
-                self.link.protocol,
-                self.link.session,
-                self._talk.account or "",
-                name,
-                sender,
-                recipients,
-                code_of(reply),
-                reply,
-                message,
-            )
-        )
-
-    # Replies
-
-    def _reply(self, name: str, arguments: str, reply: str) -> None:
-        """Record a command with its completion reply, and queue that."""
-        world = self._talk.world
-        link = self.link
-        account = self._talk.account or ""
-        world.journal.append(Command(world.clock.now(), link.protocol, name, arguments, account, link.session, reply))
-        self._say(reply)
-        if reply[:2] == "50" and code_of(reply) in _SYNTAX_CODES:
-            self._errors += 1
-            if self._errors >= self._error_limit:
-                self._say("421 4.7.0 Too many errors")
-                self._end(Close())
-        elif reply.startswith("421") or self._talk.quitting:
-            self._end(Close())
-
-    def _say(self, reply: str) -> None:
-        if "ENHANCEDSTATUSCODES" not in self._talk.capabilities.names:
-            reply = without_status_code(reply)
-        self._out.say(reply)
-
-    def _end(self, action: Action) -> None:
-        self._out.act(action)
-        self._ended = True
-
-
-def _shown(name: str, argument: str | None) -> str:
-    """The argument as events and faults see it: without the secret of AUTH."""
-    if argument is None:
-        return ""
-    return argument.partition(" ")[0] if name == "AUTH" else argument
-
-
-def _address(argument: str | None, keyword: str) -> str:
-    """The address in an argument that was refused, or as much of the argument as there is."""
-    try:
-        return parse_path(argument, keyword).address
-    except (ArgumentError, AddressError):
-        text = (argument or "").strip()
-        return text[len(keyword) :].strip(" <>") if text.upper().startswith(keyword) else text
+            self._out.answer("AUTH", mechanism, reply)

@@ -11,11 +11,12 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def protocol_name(*, extended: bool, smtputf8: bool, secure: bool, authenticated: bool) -> str:
-    """The WITH keyword: ``SMTP``, ``ESMTP``, ``ESMTPSA``, ``UTF8SMTPA`` ... (RFC 3848, RFC 6531 section 4.3)."""
+def protocol_name(*, extended: bool, smtputf8: bool, secure: bool, authenticated: bool, lmtp: bool = False) -> str:
+    """The WITH keyword: ``SMTP``, ``ESMTP``, ``ESMTPSA``, ``UTF8SMTPA``, ``LMTP`` ... (RFC 3848, RFC 6531 section
+    4.3)."""
     if not extended:
         return "SMTP"
-    name = "UTF8SMTP" if smtputf8 else "ESMTP"
+    name = ("UTF8LMTP" if smtputf8 else "LMTP") if lmtp else ("UTF8SMTP" if smtputf8 else "ESMTP")
     return name + ("S" if secure else "") + ("A" if authenticated else "")
 
 

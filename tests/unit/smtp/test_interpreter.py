@@ -12,6 +12,8 @@ from mockmail.smtp.interpreter import PRIVATE_NAMES, Interpreter, open_interpret
 class Recorder:
     """Commands that say which of them was called."""
 
+    hello = "EHLO"
+
     def __init__(self) -> None:
         self.needs_login = False
 
@@ -30,7 +32,7 @@ class Recorder:
     def mail(self, argument):
         return f"250 mail {argument}"
 
-    rcpt = data = auth = vrfy = quit = mail
+    rcpt = data = bdat = auth = vrfy = expn = quit = mail
 
     def rset(self):
         return "250 2.0.0 OK"
@@ -56,8 +58,12 @@ def test_a_command_runs_in_one_step(interpreter):
         ("RSET", "x", "501 5.5.4 Syntax: RSET"),
         ("RSET", None, "250 2.0.0 OK"),
         ("NOOP", "x", "250 2.0.0 OK"),
-        ("EXPN", "x", "502 5.5.1 EXPN not implemented"),
-        ("HELP", "VRFY", "501 5.5.4 Supported commands: AUTH DATA EHLO EXPN HELO HELP MAIL NOOP QUIT RCPT RSET"),
+        ("BDAT", "1", "503 5.5.1 Error: send EHLO first"),
+        (
+            "HELP",
+            "VRFY",
+            "501 5.5.4 Supported commands: AUTH BDAT DATA EHLO EXPN HELO HELP LHLO MAIL NOOP QUIT RCPT RSET",
+        ),
     ],
 )
 def test_replies_of_aiosmtpd_get_status_codes(interpreter, command, argument, reply):
@@ -67,7 +73,7 @@ def test_replies_of_aiosmtpd_get_status_codes(interpreter, command, argument, re
 def test_a_missing_login_is_asked_for(interpreter):
     interpreter.run("EHLO", "x")
     interpreter.commands.needs_login = True
-    for command in ("MAIL", "RCPT", "DATA", "VRFY", "HELP"):
+    for command in ("MAIL", "RCPT", "DATA", "BDAT", "VRFY", "EXPN", "HELP"):
         assert interpreter.run(command, None) == "530 5.7.0 Authentication required"
 
 
@@ -113,7 +119,7 @@ def test_the_private_names_are_there():
 
 def test_commands_are_found_in_a_dictionary_of_bound_methods(interpreter):
     stock = {name.removeprefix("smtp_") for name in dir(SMTP) if name.startswith("smtp_")}
-    assert set(interpreter._smtp_methods) == stock
+    assert set(interpreter._smtp_methods) == stock | {"BDAT", "LHLO"}
     for name, method in interpreter._smtp_methods.items():
         assert method.__self__ is interpreter, name
         assert asyncio.iscoroutinefunction(method) if sys.version_info < (3, 14) else callable(method)

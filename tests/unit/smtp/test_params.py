@@ -6,7 +6,7 @@ from mockmail.smtp.params import (
     AddressError,
     ArgumentError,
     PathArgument,
-    is_xtext,
+    decode_xtext,
     parse_mailbox,
     parse_path,
 )
@@ -137,9 +137,10 @@ def test_mailboxes_without_brackets():
 
 
 def test_xtext():
-    assert is_xtext("e+3Dmc2@example.com")
+    assert decode_xtext("e+3Dmc2@example.com") == "e=mc2@example.com"
     for text in ("+3d", "a=b", "+G0", "a b", "+"):
-        assert not is_xtext(text)
+        with pytest.raises(ArgumentError):
+            decode_xtext(text)
 
 
 @given(st.text(max_size=60), st.sampled_from(["FROM:", "FROM:<", "FROM:<@", 'FROM:<"']))

@@ -316,7 +316,7 @@ def test_each_command_is_asked_about_once(client):
         ("MAIL", "FROM:<a@b.test>", "bob@localhost"),
         ("RCPT", "TO:<bob@example.test>", "bob@localhost"),
         ("DATA", "", "bob@localhost"),
-        ("MESSAGE", "", "bob@localhost"),
+        ("MESSAGE", "bob@example.test", "bob@localhost"),
         ("FOO", "", "bob@localhost"),
         ("QUIT", "", "bob@localhost"),
     ]

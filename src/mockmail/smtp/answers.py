@@ -1,0 +1,61 @@
+"""What a session says: replies in order with other actions, recorded, and counted while they are refusals."""
+
+from __future__ import annotations
+
+from mockmail.smtp.commands import Conversation
+from mockmail.smtp.framing import Outbox
+from mockmail.smtp.record import SYNTAX_CODES, record_command
+from mockmail.smtp.replies import code_of, without_status_code
+from mockmail.wire.contract import Action, Close, Link
+
+__all__ = ["Answers"]
+
+
+class Answers(Outbox):
+    """The outbox of one session. Past ``error_limit`` mistakes since the last message the client is sent away."""
+
+    __slots__ = ("_error_limit", "_errors", "_link", "_talk", "ended")
+
+    def __init__(self, link: Link, talk: Conversation, error_limit: int) -> None:
+        super().__init__()
+        self._link = link
+        self._talk = talk
+        self._error_limit = error_limit
+        self._errors = 0
+        self.ended = False
+        """Whether nothing more is to be said."""
+
+    def say(self, reply: str) -> None:
+        """Queue a reply as this server gives it."""
+        if "ENHANCEDSTATUSCODES" not in self._talk.capabilities.names:
+            reply = without_status_code(reply)
+        super().say(reply)
+
+    def answer(self, name: str, arguments: str, *replies: str) -> None:
+        """Record a command with its completion reply (or replies, as LMTP has), and queue that."""
+        talk = self._talk
+        record_command(talk.world, self._link, name, arguments, talk.account, "\n".join(replies))
+        for reply in replies:
+            self.say(reply)
+        last = replies[-1]
+        if last[:2] == "50" and code_of(last) in SYNTAX_CODES:
+            self._errors += 1
+            if self._errors >= self._error_limit:
+                self.say("421 4.7.0 Too many errors")
+                self.end(Close())
+        elif talk.quitting or any(reply.startswith("421") for reply in replies):
+            self.end(Close())
+
+    def forgive(self) -> None:
+        """A message was taken: count mistakes anew."""
+        self._errors = 0
+
+    def fail(self, error: BaseException) -> str:
+        """The reply to what failed in here; whoever owns the server raises the error in the test."""
+        self._link.errors.append(error)
+        return "451 4.3.0 Internal error"
+
+    def end(self, action: Action) -> None:
+        """Say no more after this."""
+        self.act(action)
+        self.ended = True

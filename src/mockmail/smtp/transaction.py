@@ -1,0 +1,110 @@
+"""A mail transaction (RFC 5321 section 3.3): what MAIL and RCPT said, and the message that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mockmail.core.events import Actor
+from mockmail.core.message import Envelope, Message
+from mockmail.core.routing import Deliver
+from mockmail.core.world import World
+from mockmail.smtp.chunking import ChunkReader
+from mockmail.smtp.data import DataReader
+from mockmail.smtp.params import Parameters
+from mockmail.smtp.trace import protocol_name, trace_headers
+from mockmail.wire.contract import Link
+
+__all__ = ["RESET", "Origin", "TextReader", "Transaction", "deliver"]
+
+RESET = "451 4.3.2 The server was reset during this transaction"
+
+TextReader = DataReader | ChunkReader
+
+
+@dataclass(slots=True)
+class Transaction:
+    """From MAIL to the end of the text, in the world in which it began."""
+
+    world: World
+    sender: str
+    mail_options: Parameters
+    smtputf8: bool = False
+    binary: bool = False
+    """Whether the text may only come in chunks (BODY=BINARYMIME)."""
+    decisions: list[Deliver] = field(default_factory=list)
+    rcpt_options: dict[str, Parameters] = field(default_factory=dict)
+    refused: int = 0
+    """How many recipients were."""
+    chunks: ChunkReader | None = None
+    """Set by the first BDAT."""
+    failed: bool = False
+    """Whether a chunk was refused, so that the rest are too (RFC 3030 section 2)."""
+
+    @property
+    def recipients(self) -> list[str]:
+        """Those taken, as given."""
+        return [decision.recipient for decision in self.decisions]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a message comes from, as its trace tells."""
+
+    link: Link
+    account: str | None
+    host: str
+    """What the client called itself."""
+    server_name: str
+    extended: bool
+
+
+def deliver(
+    transaction: Transaction, reader: TextReader, origin: Origin, refusals: Sequence[str | None]
+) -> tuple[list[str], Message | None]:
+    """Put the message into the mailboxes of all recipients but those with a refusal, in one step: it is visible to
+    every reader when this returns. Returns a reply for each recipient, in their order, and the message unless it was
+    too big."""
+    world = transaction.world
+    if reader.too_big:
+        reply = f"552 5.3.4 The message is larger than {world.settings.max_message_bytes} bytes"
+        return [refusal or reply for refusal in refusals], None
+    taken = [decision for decision, refusal in zip(transaction.decisions, refusals, strict=True) if refusal is None]
+    message = _new_message(transaction, taken or transaction.decisions, reader, origin)
+    reply = f"250 2.6.0 Message accepted as {message.id}"
+    if taken and world.retired:
+        world.late.append(message)
+        reply = RESET
+    elif taken:
+        link = origin.link
+        world.store.accept(message, taken, Actor(link.protocol, link.session, origin.account or ""))
+    return [refusal or reply for refusal in refusals], message
+
+
+def _new_message(transaction: Transaction, taken: list[Deliver], reader: TextReader, origin: Origin) -> Message:
+    world = transaction.world
+    now, message_id = world.clock.now(), world.store.new_id()
+    recipients = [decision.recipient for decision in taken]
+    trace = b""
+    if world.settings.trace_headers:
+        trace = trace_headers(
+            sender=transaction.sender,
+            helo=origin.host,
+            peer=origin.link.peer[0],
+            server=origin.server_name,
+            protocol=protocol_name(
+                extended=origin.extended,
+                smtputf8=transaction.smtputf8,
+                secure=origin.link.secure,
+                authenticated=origin.account is not None,
+                lmtp=origin.link.protocol == "lmtp",
+            ),
+            message_id=message_id,
+            recipients=recipients,
+            at=now,
+        )
+    rcpt_options = transaction.rcpt_options
+    if rcpt_options and len(taken) < len(transaction.decisions):
+        rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
+    envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options, rcpt_options)
+    return Message(reader.text(trace), id=message_id, envelope=envelope, received_at=now, trace_length=len(trace))
