@@ -16,6 +16,7 @@ from mockmail.core.events import (
     LoggedIn,
     LoginFailed,
     Moved,
+    Searched,
 )
 from mockmail.core.world import World
 from mockmail.imap.answers import BAD_COMMANDS_BEFORE_LOGIN
@@ -211,6 +212,27 @@ def test_a_client_that_vanishes_in_the_middle_fetched_what_it_was_given(world):
     inbox = world.account(ADDRESS).inbox
     assert [entry.uid for entry in inbox.entries if "\\Seen" in entry.flags] == fetched
     assert inbox.views == []
+
+
+def test_a_search_is_recorded_with_its_criteria_and_its_finds(world):
+    seed(world, times=2)
+    seed(world, b"Subject: three\r\n\r\n")
+    client = Client(world).log_in(b"INBOX")
+    client.say(b"a1 SEARCH SUBJECT three\r\na2 UID SEARCH 1:2 UNSEEN\r\n")
+    rows = [(event.folder, event.criteria, event.uids) for event in world.journal.of(Searched)]
+    assert rows == [("INBOX", "SUBJECT three", (3,)), ("INBOX", "1:2 UNSEEN", (1, 2))]
+
+
+def test_a_search_of_large_messages_gives_way(world):
+    seed(world, b"Subject: x\r\n\r\n" + b"y" * 300_000, 200)
+    client = Client(world).log_in(b"INBOX")
+    client.session.receive(b"a1 SEARCH TEXT zzz\r\n")
+    pulls = 0
+    while client.session.busy:
+        data = client.pull_once()
+        pulls += 1
+    assert pulls > 3
+    assert data.endswith(b"a1 OK SEARCH completed\r\n")
 
 
 def test_logins_are_recorded():
