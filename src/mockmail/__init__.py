@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mockmail.testing.accounts import Account as Account
     from mockmail.testing.accounts import Folder as Folder
     from mockmail.testing.aio import AsyncMockMail as AsyncMockMail
+    from mockmail.wire.faults import Fault as Fault
 
 _HOMES = {
     "mockmail.config": ("Settings",),
@@ -83,6 +84,7 @@ _HOMES = {
     "mockmail.server": ("Endpoint", "MockMail"),
     "mockmail.testing.accounts": ("Account", "Folder"),
     "mockmail.testing.aio": ("AsyncMockMail",),
+    "mockmail.wire.faults": ("Fault",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -37,6 +37,7 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
 )
 _NEEDS_ANOTHER_SERVER = frozenset({"host", "smtp_port", "pop3_port", "imap_port"})
 _SERVERS: pytest.StashKey[list[MockMail]] = pytest.StashKey()
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _MARKER = (
     "mockmail(**settings): settings of mockmail.MockMail for this test, such as users={'bob@example.test': 'secret'}"
     " or profile='minimal'."
@@ -73,6 +74,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     servers = item.stash.get(_SERVERS, [])
     if servers and call.excinfo is not None and call.when in ("setup", "call"):
+        item.stash[_FAILED] = True
         for server in servers:
             for title, text in server.report_sections(told=str(call.excinfo.value)):
                 item.add_report_section(call.when, f"mockmail {title}", text)
@@ -164,6 +166,8 @@ def mockmail(request: pytest.FixtureRequest, mockmail_settings: Settings) -> Gen
     _watch(item, shared)
     yield shared
     shared.check()
+    if not item.stash.get(_FAILED, False):  # a test that failed early need not have come so far
+        shared.faults.warn_of_unused()
 
 
 @pytest.fixture

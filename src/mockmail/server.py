@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from mockmail.config import Settings
 from mockmail.core.clock import Clock
-from mockmail.core.events import Delivered
+from mockmail.core.events import Command, Delivered, FaultFired
 from mockmail.core.journal import JournalView
 from mockmail.core.mailbox import Entry
 from mockmail.core.message import Message, StoredMessage
@@ -20,9 +20,11 @@ from mockmail.testing.accounts import Account
 from mockmail.testing.aio import AsyncMockMail
 from mockmail.testing.assertions import Assertions
 from mockmail.testing.compose import Attachment, compose
+from mockmail.testing.faults import Faults, vocabularies
 from mockmail.testing.handover import SettingsFor
 from mockmail.wire.connection import Connections, SessionFactory
 from mockmail.wire.contract import Link, Session
+from mockmail.wire.faults import Fault, FaultPlan
 from mockmail.wire.listener import Listener
 from mockmail.wire.runtime import Runtime
 from mockmail.wire.transcript import Transcript
@@ -128,7 +130,9 @@ class MockMail(Assertions):
         self._errors: list[BaseException] = []
         self._runtime = Runtime(self._errors.append)
         self._transcript = Transcript()
-        self._connections = Connections(transcript=self._transcript, errors=self._errors)
+        plan = FaultPlan(vocabularies(), on_fired=self._fault_fired, now=self._now)
+        self.faults = Faults(plan)
+        self._connections = Connections(transcript=self._transcript, faults=plan, errors=self._errors)
         self._listeners: dict[str, Listener] = {}
         self._last_uid_validity = 0
         self._late: list[Message] = []
@@ -178,6 +182,13 @@ class MockMail(Assertions):
         self._last_uid_validity += 1
         return self._last_uid_validity
 
+    def _fault_fired(self, fault: Fault, command: Command) -> None:
+        at, protocol, session, account = command.at, command.protocol, command.session, command.account
+        self._world.journal.append(FaultFired(at, protocol, session, account, command.name, fault.description))
+
+    def _now(self) -> datetime.datetime:
+        return self._world.clock.now()
+
     # Starting and stopping
 
     def start(self) -> Self:
@@ -218,6 +229,7 @@ class MockMail(Assertions):
         self.stop()
         if error is None:
             self.check()
+            self.faults.warn_of_unused()
 
     async def __aenter__(self) -> Self:
         return self.start()
@@ -244,6 +256,7 @@ class MockMail(Assertions):
             self._world = new
             self._connections.rebind(new)
             self._transcript.clear()
+            self.faults.clear()
 
         self._warn_of_late_mail()
         if self._runtime.running:
