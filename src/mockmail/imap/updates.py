@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from mockmail.core.mailbox import Entry
 from mockmail.core.views import MailboxView
 from mockmail.imap.encode import flag_list
 
-__all__ = ["flags_of", "flags_response", "updates"]
+__all__ = ["flags_getter", "flags_of", "flags_response", "updates"]
 
 _CHUNK_LINES = 1000
 _RECENT = frozenset({"\\Recent"})
@@ -20,6 +20,13 @@ def flags_of(view: MailboxView, entry: Entry) -> bytes:
     if view.has_recent and view.is_recent(entry.uid):
         return _recent_flag_list(entry.flags)
     return flag_list(entry.flags)
+
+
+def flags_getter(view: MailboxView) -> Callable[[Entry], bytes]:
+    """:func:`flags_of` for many messages, for as long as no changes are taken over."""
+    if view.has_recent:
+        return lambda entry: flags_of(view, entry)
+    return lambda entry: flag_list(entry.flags)
 
 
 @lru_cache(maxsize=1024)

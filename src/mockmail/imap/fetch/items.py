@@ -14,8 +14,9 @@ from mockmail.imap.encode import NIL, date_time, literal
 from mockmail.imap.fetch.body import Section, section_value
 from mockmail.imap.fetch.envelope import envelope
 from mockmail.imap.fetch.structure import structure
-from mockmail.imap.updates import flags_of
+from mockmail.imap.updates import flags_getter, flags_of
 from mockmail.mime.headers import scan
+from mockmail.mime.parameters import ContentType
 from mockmail.mime.parts import Part, parse
 
 __all__ = ["FetchPlan"]
@@ -105,7 +106,7 @@ def _compiled(item: FetchAtt, view: MailboxView) -> tuple[bytes, _Getter]:
     if name == "RFC822.SIZE":
         return b"RFC822.SIZE %d", attrgetter("message.size")
     if name == "FLAGS":
-        return b"FLAGS %b", lambda entry: flags_of(view, entry)
+        return b"FLAGS %b", flags_getter(view)
     if name == "INTERNALDATE":
         return b"INTERNALDATE %b", lambda entry: date_time(entry.message.received_at)
     derive = _DERIVED.get(name)
@@ -127,8 +128,13 @@ def _compiled_section(item: FetchAtt) -> tuple[bytes, _Getter]:
     if section == Section() and partial is None:
         return field, lambda entry: literal(entry.message.raw)
 
+    # A client that asks for a part asks for others of the message soon, but a header is scanned faster than kept.
+    by_path = bool(section.path)
+
     def value(entry: Entry) -> bytes:
-        found = section_value(entry.message.derived("parts", _parts), section, partial)
+        message = entry.message
+        part = message.derived("parts", _parts) if by_path else _whole(message)
+        found = section_value(part, section, partial)
         return NIL if found is None else literal(found)
 
     return field, value
@@ -137,6 +143,15 @@ def _compiled_section(item: FetchAtt) -> tuple[bytes, _Getter]:
 def _parts(message: Message) -> Part:
     return parse(message.raw)
 
+
+def _whole(message: Message) -> Part:
+    """The message as one part whose body is not looked into."""
+    part = Part(message.raw, scan(message.raw), _UNREAD_TYPE)
+    part.body_stop = len(message.raw)
+    return part
+
+
+_UNREAD_TYPE = ContentType("text", "plain", ())
 
 _DERIVED: dict[str, Callable[[Message], bytes]] = {
     "ENVELOPE": lambda message: envelope(scan(message.raw)),
