@@ -19,7 +19,7 @@ from mockmail.pop3.grammar import (
 )
 from mockmail.pop3.states import HIDDEN, States, shown
 from mockmail.pop3.transaction import Body, Reply
-from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, Send, TLSInfo
+from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, Send, TLSInfo, Verdict
 
 __all__ = ["Pop3Session"]
 
@@ -66,9 +66,24 @@ class Pop3Session:
     # What the connection calls
 
     def greeting(self) -> None:
-        """The banner, with a timestamp when there is APOP (RFC 1939 section 7)."""
-        self._greeting = self._states.greeting().encode("ascii") + b"\r\n"
+        """The banner, with a timestamp when there is APOP (RFC 1939 section 7), or what a fault says instead."""
+        banner = self._states.greeting()
+        verdict = self.link.command("GREETING", "", None)
         self._idle = False
+        if verdict is not None and verdict.delay_seconds:
+            self._pause, self._delayed = Pause(verdict.delay_seconds), lambda: self._banner(verdict, banner)
+        else:
+            self._greeting = self._banner(verdict, banner)
+
+    def _banner(self, verdict: Verdict | None, banner: str) -> bytes:
+        if verdict is not None and verdict.drop:
+            self._farewell = Abort()
+            return b""
+        if verdict is not None and verdict.reply is not None:
+            banner = verdict.reply
+            if not banner.startswith("+OK"):
+                self._farewell = Close()
+        return banner.encode("utf-8", "surrogateescape") + b"\r\n"
 
     def receive(self, data: bytes) -> None:
         """Take bytes; commands are carried out when :meth:`outgoing` is called."""
