@@ -114,6 +114,7 @@ def test_faults_are_asked_for_every_command(world, new_peer):
     peer = new_peer(command=command)
     peer.say("CAPA", "USER bob@example.test", "PASS secret", "retr 1", "NONSENSE", "QUIT")
     assert asked == [
+        ("GREETING", "", None),
         ("CAPA", "", None),
         ("USER", BOB, None),
         ("PASS", "***", BOB),
