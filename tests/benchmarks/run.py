@@ -33,7 +33,9 @@ def enter_environment() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS, "-e", str(ROOT)], check=True)
         note.write_text(wanted, encoding="utf-8")
-    os.execv(python, [str(python), *sys.argv])
+    # Bytecode is kept, as any installation keeps it: compiling our sources each time is not what users pay.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    os.execve(python, [str(python), *sys.argv], environment)
 
 
 def arguments() -> argparse.Namespace:
