@@ -26,7 +26,8 @@ class Clock:
         frozen = self._frozen
         if frozen is not None:
             return frozen
-        return _datetime.datetime.now(_datetime.UTC) + self._offset
+        now = _datetime.datetime.now(_datetime.UTC)
+        return now + self._offset if self._offset else now
 
     def shift(self, delta: _datetime.timedelta) -> None:
         """Move the clock forward by ``delta``; ``ConfigurationError`` when it is negative."""

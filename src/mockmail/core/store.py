@@ -79,12 +79,12 @@ class Store:
         world = self._world
         now = world.clock.now()
         world.journal.append(Accepted(now, message, actor.protocol, actor.session, actor.account))
-        addresses = dict.fromkeys(decision.address for decision in decisions)
+        addresses = dict.fromkeys([decision.address for decision in decisions])
         no_flags: frozenset[str] = frozenset()
         for address in addresses:
             account = world.accounts.get(address) or world.accounts.create(address, created_by="delivery")
             account.inbox.add([(message, no_flags)])
-        recipients = tuple(decision.recipient for decision in decisions)
+        recipients = tuple([decision.recipient for decision in decisions])
         world.journal.append(Delivered(now, message, recipients, tuple(addresses), actor.session))
         self._enforce_limit()
 

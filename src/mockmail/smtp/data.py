@@ -71,13 +71,16 @@ class DataReader:
             # The dot, or the dot and CR, came with an earlier chunk.
             self._overrun_bytes = 3 - end
             self.size_bytes -= self._overrun_bytes
-        self._check_size(self._limit_bytes)
+        if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
+            self._drop()
         return end
 
     def _keep(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)
+        limit_bytes = self._limit_bytes
         # Three of these bytes may yet turn out to be the end of data.
-        self._check_size(None if self._limit_bytes is None else self._limit_bytes + 3)
+        if limit_bytes is not None and self.size_bytes > limit_bytes + 3:
+            self._drop()
         if self.too_big:
             return
         if len(chunk) < _SMALL_BYTES:
@@ -87,11 +90,11 @@ class DataReader:
             self._flush()
             self._chunks.append(chunk)
 
-    def _check_size(self, limit_bytes: int | None) -> None:
-        if limit_bytes is not None and self.size_bytes > limit_bytes:
-            self.too_big = True
-            self._chunks.clear()
-            self._small.clear()
+    def _drop(self) -> None:
+        """Too big: keep nothing."""
+        self.too_big = True
+        self._chunks.clear()
+        self._small.clear()
 
     def _flush(self) -> None:
         if self._small:

@@ -32,6 +32,11 @@ class LineBuffer:
         return len(self._data) - self._start
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._data
+
+    @property
     def has_line(self) -> bool:
         """Whether a line is complete."""
         return self._data.find(b"\n", self._start) >= 0
@@ -52,9 +57,15 @@ class LineBuffer:
         if end < 0:
             self._shorten(secret)
             return None
-        line = bytes(self._data[start:end])
+        data = self._data
+        line = bytes(data[start:end])
         at = self._base + start
-        self._start = end + 1
+        if end + 1 < len(data):
+            self._start = end + 1
+        else:  # mostly: a client that waits for the reply sends one line
+            self._base += end + 1
+            data.clear()
+            self._start = 0
         if self._overlong is not None:
             if secret or _may_have_secret(self._overlong):
                 self._redact(at, at + len(line))
@@ -143,6 +154,7 @@ class Outbox:
         return actions
 
     def _join(self) -> None:
-        if self._replies:
-            self._actions.append(Send(b"".join(self._replies)))
-            self._replies.clear()
+        replies = self._replies
+        if replies:
+            self._actions.append(Send(replies[0] if len(replies) == 1 else b"".join(replies)))
+            replies.clear()

@@ -127,6 +127,11 @@ class Interpreter(SMTP):
         await self.push("530 5.7.0 Authentication required")
         return True
 
+    def _may_send(self) -> bool:
+        """What both checks say, without a coroutine for each: they are asked three times a message."""
+        assert self.session is not None  # made by open()
+        return bool(self.session.host_name) and not self.commands.authentication_missing()
+
     @syntax("HELO hostname")
     async def smtp_HELO(self, hostname: str | None) -> None:  # noqa: N802
         """Replies to HELO and EHLO have no status code (RFC 2034 section 3)."""
@@ -167,22 +172,30 @@ class Interpreter(SMTP):
 
     @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")
     async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
-        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("MAIL")):
+        if self._may_send() or not (
+            await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("MAIL")
+        ):
             self._replies.append(self.commands.mail(arg))
 
     @syntax("RCPT TO: <address>", extended=" [SP <mail-parameters>]")
     async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802
-        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("RCPT")):
+        if self._may_send() or not (
+            await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("RCPT")
+        ):
             self._replies.append(self.commands.rcpt(arg))
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802
-        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("DATA")):
+        if self._may_send() or not (
+            await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("DATA")
+        ):
             self._replies.append(self.commands.data(arg))
 
     @syntax("BDAT <chunk-size> [LAST]")
     async def smtp_BDAT(self, arg: str | None) -> None:  # noqa: N802
-        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("BDAT")):
+        if self._may_send() or not (
+            await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("BDAT")
+        ):
             self._replies.append(self.commands.bdat(arg))
 
     @syntax("AUTH <mechanism> [initial-response]")

@@ -23,6 +23,8 @@ TIMEOUT_SECONDS = 300.0
 ERROR_LIMIT = 20
 _READ_AHEAD_BYTES = 64 * 1024
 _STEPS_A_PULL = 64
+# The usual line: a command that is carried out at once, a space, an argument in ASCII.
+_PLAIN_LINE = re.compile(rb"(?!(?i:BDAT))([A-Za-z]{4})(?: ([ -~]*))?")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _SECRET = re.compile(rb"AUTH +\S+ +", re.IGNORECASE)
 _UTF8_COMMANDS = frozenset({"MAIL", "RCPT", "VRFY", "EXPN"})
@@ -107,7 +109,7 @@ class SmtpSession:
         self._stopped = False
         steps = 0
         while not (self._stopped or self._out.ended) and steps < _STEPS_A_PULL and self._out.unsent_bytes < limit_bytes:
-            if not self._step():
+            if (self._input.empty and self._held is None) or not self._step():
                 if self._eof:
                     self._out.end(Close())
                 break
@@ -124,6 +126,8 @@ class SmtpSession:
             return False
         if self._held is not None or self._eof:
             return True
+        if self._input.empty:
+            return False
         return bool(self._input) if self._talk.reader is not None else self._input.has_line
 
     @property
@@ -176,8 +180,6 @@ class SmtpSession:
                 self._carry_out(name, argument, verdict)
             return True
         if self._talk.reader is not None:
-            if not self._input:
-                return False
             self._read_text(self._input.take_rest())
             return self._held is not None
         answer = self._talk.exchange is not None
@@ -224,6 +226,15 @@ class SmtpSession:
         if self._next_world is not None and self._talk.transaction is None:
             self._talk.enter(self._next_world)
             self._next_world = None
+        plain = _PLAIN_LINE.fullmatch(line) if len(line) + 2 <= COMMAND_LINE_LIMIT_BYTES else None
+        if plain is not None:
+            rest = plain[2]
+            self._dispatch(plain[1].decode().upper(), rest.decode().strip(" ") or None if rest else None)
+        else:
+            self._take_odd_command(line)
+
+    def _take_odd_command(self, line: bytes) -> None:
+        """A line that is long, or not ASCII, or wrong, or announces a chunk."""
         name, _, rest = line.partition(b" ")
         command = name.decode("ascii", "replace").upper()
         limit_bytes = self._talk.capabilities.line_limits_bytes.get(command, COMMAND_LINE_LIMIT_BYTES)
