@@ -13,7 +13,7 @@ from mockmail.profiles import profile_named
 __all__ = ["ENV_PREFIX", "SettingField", "Settings", "setting_fields"]
 
 ENV_PREFIX = "MOCKMAIL_"
-_LOCAL_TO_A_SERVER = frozenset({"host", "smtp_port", "pop3_port", "imap_port"})
+_LOCAL_TO_A_SERVER = frozenset({"host", "smtp_port", "lmtp_port", "pop3_port", "imap_port"})
 
 Parser = Callable[[str], Any]
 
@@ -115,6 +115,7 @@ class Settings:
     domains: tuple[str, ...] | None = _setting(None, "domains delivered here; unset: every domain", _names, "linelist")
     host: str = _setting("127.0.0.1", "address to bind", str)
     smtp_port: int | None = _setting(0, "SMTP port; 0: the system chooses, none: not started", _port)
+    lmtp_port: int | None = _setting(None, "LMTP port; 0: the system chooses, none: not started", _port)
     pop3_port: int | None = _setting(0, "POP3 port; 0: the system chooses, none: not started", _port)
     imap_port: int | None = _setting(0, "IMAP port; 0: the system chooses, none: not started", _port)
     require_auth: bool = _setting(False, "refuse mail from clients that have not logged in", _boolean, "bool")
@@ -244,7 +245,7 @@ def _check_names(settings: Settings) -> None:
 
 
 def _check_numbers(settings: Settings) -> None:
-    for name in ("smtp_port", "pop3_port", "imap_port"):
+    for name in ("smtp_port", "lmtp_port", "pop3_port", "imap_port"):
         port = getattr(settings, name)
         if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535):
             raise ConfigurationError(

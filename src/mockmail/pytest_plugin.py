@@ -23,6 +23,7 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("domains", "linelist", "domains delivered here; unset: every domain"),
     ("host", "string", "address to bind"),
     ("smtp_port", "string", "SMTP port; 0: the system chooses, none: not started"),
+    ("lmtp_port", "string", "LMTP port; 0: the system chooses, none: not started"),
     ("pop3_port", "string", "POP3 port; 0: the system chooses, none: not started"),
     ("imap_port", "string", "IMAP port; 0: the system chooses, none: not started"),
     ("require_auth", "bool", "refuse mail from clients that have not logged in"),
@@ -35,7 +36,7 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("max_messages", "string", "how many messages are kept; the oldest goes first"),
     ("timeout", "string", "seconds that a waiting assertion waits"),
 )
-_NEEDS_ANOTHER_SERVER = frozenset({"host", "smtp_port", "pop3_port", "imap_port"})
+_NEEDS_ANOTHER_SERVER = frozenset({"host", "smtp_port", "lmtp_port", "pop3_port", "imap_port"})
 _SERVERS: pytest.StashKey[list[MockMail]] = pytest.StashKey()
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _MARKER = (

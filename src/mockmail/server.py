@@ -37,7 +37,7 @@ __all__ = ["Endpoint", "MockMail"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PROTOCOLS = ("smtp", "pop3", "imap")
+_PROTOCOLS = ("smtp", "lmtp", "pop3", "imap")
 _REPORTED_MESSAGES = 10
 
 
@@ -117,6 +117,7 @@ class MockMail(Assertions):
     """
 
     smtp = _EndpointOf()
+    lmtp = _EndpointOf()
     pop3 = _EndpointOf()
     imap = _EndpointOf()
 
@@ -127,6 +128,7 @@ class MockMail(Assertions):
                 " or give one Settings."
             )
         self._own_settings = (settings or Settings()).updated(**overrides)
+        _check_capabilities(self._own_settings)
         self._errors: list[BaseException] = []
         self._runtime = Runtime(self._errors.append)
         self._transcript = Transcript()
@@ -258,6 +260,8 @@ class MockMail(Assertions):
             self._transcript.clear()
             self.faults.clear()
 
+        if settings is not self._world.settings:
+            _check_capabilities(settings)
         self._warn_of_late_mail()
         if self._runtime.running:
             self.call(swap)
@@ -392,6 +396,18 @@ def _mailbox_lines(rows: list[tuple[str, str, int, list[Entry]]]) -> Iterator[st
             yield f"  {entry.uid}  from {sender}  {entry.message.subject!r}  {flags}".rstrip()
 
 
+def _check_capabilities(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` for a name in ``hide`` that its protocol does not have."""
+    from mockmail.imap.extensions import offered_names
+    from mockmail.pop3.extensions import capabilities_of as pop3_capabilities_of
+    from mockmail.smtp.extensions import capabilities_of as smtp_capabilities_of
+
+    smtp_capabilities_of(settings, "smtp")
+    smtp_capabilities_of(settings, "lmtp")
+    pop3_capabilities_of(settings)
+    offered_names(settings)
+
+
 def _session_factory(server: MockMail, protocol: str) -> SessionFactory:
     make = _session_class(protocol)
     return lambda link: make(link, server.world)
@@ -399,7 +415,7 @@ def _session_factory(server: MockMail, protocol: str) -> SessionFactory:
 
 def _session_class(protocol: str) -> Callable[[Link, World], Session]:
     """Imported when a server starts: SMTP brings aiosmtpd."""
-    if protocol == "smtp":
+    if protocol in ("smtp", "lmtp"):
         from mockmail.smtp.session import SmtpSession
 
         return SmtpSession

@@ -21,6 +21,7 @@ from mockmail.errors import ConfigurationError
         ({"hide": {"smtpp": ["SIZE"]}}, r"hide names the protocol 'smtpp'; write smtp, lmtp, pop3 or imap"),
         ({"advertise": {"imap": "XYZ"}}, r"write a list: \['XYZ'\]"),
         ({"smtp_port": 70000}, r"smtp_port is 70000; write a number from 0"),
+        ({"lmtp_port": -1}, r"lmtp_port is -1"),
         ({"imap_port": "1143"}, r"imap_port is '1143'"),
         ({"pop3_port": True}, r"pop3_port is True"),
         ({"timeout": -1}, r"timeout is -1; write a number of seconds"),

@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from mockmail.extensions import Extension
+from mockmail.auth.mechanisms import without_mechanisms
+from mockmail.config import Settings
+from mockmail.extensions import Extension, enabled_names
+from mockmail.profiles import profile_named
 
 __all__ = [
     "ALL_UNDERSTOOD",
@@ -17,6 +20,7 @@ __all__ = [
     "STATES",
     "Understood",
     "capability_line",
+    "offered_names",
     "understood",
 ]
 
@@ -62,6 +66,13 @@ EXTENSIONS: tuple[Extension, ...] = (
 )
 
 _SPELLING = {"IMAP4REV1": "IMAP4rev1"}
+
+
+def offered_names(settings: Settings) -> frozenset[str]:
+    """Names of the rows that these settings leave, in capitals. Raises ``ConfigurationError`` for a name in ``hide``
+    that there is not."""
+    hide = without_mechanisms(settings.hide.get("imap", ()), hidden=True)
+    return enabled_names(EXTENSIONS, only=profile_named(settings.profile).names("imap"), hide=hide, protocol="imap")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,16 @@ from mockmail.core.events import Actor
 from mockmail.core.mailbox import Mailbox
 from mockmail.core.views import MailboxView
 from mockmail.core.world import World
-from mockmail.extensions import enabled_names
-from mockmail.imap.extensions import AUTHENTICATED, EXTENSIONS, NOT_AUTHENTICATED, SELECTED, capability_line, understood
+from mockmail.imap.extensions import (
+    AUTHENTICATED,
+    NOT_AUTHENTICATED,
+    SELECTED,
+    capability_line,
+    offered_names,
+    understood,
+)
 from mockmail.imap.framing import Limits
 from mockmail.imap.replies import Refused, no
-from mockmail.profiles import profile_named
 from mockmail.wire.contract import Link
 
 __all__ = ["ConnectionState"]
@@ -42,9 +47,7 @@ class ConnectionState:
     def _enter(self, world: World) -> None:
         settings = world.settings
         self.world = world
-        profile = profile_named(settings.profile)
-        hide = without_mechanisms(settings.hide.get("imap", ()), hidden=True)
-        self.offered = enabled_names(EXTENSIONS, only=profile.names("imap"), hide=hide, protocol="imap")
+        self.offered = offered_names(settings)
         """Names of the capabilities in force, in capitals."""
         self.understood = understood(self.offered)
         self.advertised = without_mechanisms(settings.advertise.get("imap", ()))

@@ -14,7 +14,7 @@ from mockmail.core.world import World
 from mockmail.smtp.chunking import ChunkReader, parse_chunk
 from mockmail.smtp.data import DataReader
 from mockmail.smtp.directory import expand, verify
-from mockmail.smtp.extensions import capabilities_of
+from mockmail.smtp.extensions import Capabilities, capabilities_of
 from mockmail.smtp.parameters import MAIL_PARAMETERS, RCPT_PARAMETERS, refused_parameter
 from mockmail.smtp.params import AddressError, ArgumentError, Parameters, PathArgument, parse_path
 from mockmail.smtp.replies import OK
@@ -24,6 +24,8 @@ from mockmail.wire.contract import Link
 __all__ = ["Conversation"]
 
 RECIPIENT_LIMIT = 1000
+_WITHOUT_EXTENSIONS = Capabilities(only=())
+"""What there is for a client that said HELO."""
 _HOST = re.compile(r"[!-~]{1,255}")
 
 
@@ -133,11 +135,10 @@ class Conversation:
 
     def _take_parameters(self, transaction: Transaction, parameters: Parameters) -> str | None:
         """Have the parameters of MAIL hold for the transaction; the reply when one of them is refused."""
-        if not self._extended:
-            return f"555 5.5.4 The parameter {next(iter(parameters)).upper()} is not known here"
+        known = self.capabilities if self._extended else _WITHOUT_EXTENSIONS
         named = {name.upper(): value or "" for name, value in parameters.items()}
         transaction.smtputf8 = "SMTPUTF8" in named
-        refusal = refused_parameter(parameters, MAIL_PARAMETERS, self.capabilities, smtputf8=transaction.smtputf8)
+        refusal = refused_parameter(parameters, MAIL_PARAMETERS, known, smtputf8=transaction.smtputf8)
         if refusal is not None:
             return refusal
         limit_bytes = self.world.settings.max_message_bytes
@@ -160,9 +161,8 @@ class Conversation:
             transaction.refused += 1
             return path
         if path.parameters:
-            refusal = refused_parameter(
-                path.parameters, RCPT_PARAMETERS, self.capabilities, smtputf8=transaction.smtputf8
-            )
+            known = self.capabilities if self._extended else _WITHOUT_EXTENSIONS
+            refusal = refused_parameter(path.parameters, RCPT_PARAMETERS, known, smtputf8=transaction.smtputf8)
             if refusal is not None:
                 transaction.refused += 1
                 return refusal

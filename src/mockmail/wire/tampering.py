@@ -34,12 +34,14 @@ Step: TypeAlias = Action | HalfClose
 class Tampering:
     """A fault at work on the output of one command."""
 
-    __slots__ = ("_fault", "_left", "_literal_seen")
+    __slots__ = ("_fault", "_left", "_literal_seen", "begun")
 
     def __init__(self, fault: Fault) -> None:
         self._fault = fault
         self._left = fault.after_bytes
         self._literal_seen = False
+        self.begun = False
+        """Whether there was output yet."""
 
     def apply(self, actions: Iterable[Step]) -> list[Step]:
         done: list[Step] = []
@@ -47,6 +49,7 @@ class Tampering:
             if type(action) is not Send:
                 done.append(action)
                 continue
+            self.begun = True
             data, cut = self._shorten(action.data)
             if self._fault.garble:
                 data = data.translate(GARBAGE)
@@ -124,7 +127,8 @@ class FaultSeam:
         plan = self._connections.faults
         if plan is None or not plan.rules:
             return None
-        if self._tampering is not None:
+        if self._tampering is not None and self._tampering.begun:
+            # Without output yet this is the same command still: LMTP asks about each recipient before it answers.
             self._ended, self._tampering = self._tampering, None
         try:
             fault = plan.match(self._link.protocol, name, arguments, account, self._link.session)
@@ -134,7 +138,8 @@ class FaultSeam:
         if fault is None:
             return None
         self._record.note(f"fault: {fault.description}")
-        self._tampering = Tampering(fault) if fault.acts_on_bytes else None
+        if fault.acts_on_bytes:
+            self._tampering = Tampering(fault)
         return fault.verdict()
 
     def apply(self, actions: Iterable[Action], *, busy: bool) -> list[Step]:

@@ -5,22 +5,25 @@ import pytest
 from mockmail.config import Settings
 from mockmail.core.world import World
 from mockmail.smtp.session import SmtpSession
-from mockmail.wire.contract import Action, Link, Send
+from mockmail.wire.contract import Action, Link, Send, TLSInfo
 
 
 class Client:
     """The other end of a session in memory."""
 
-    def __init__(self, world: World | None = None, **options) -> None:
+    def __init__(self, world: World | None = None, *, protocol: str = "smtp", secure: bool = False, **options) -> None:
         self.world = world or World(Settings())
         self.redacted: list[tuple[int, int]] = []
-        self.link = Link("smtp", "smtp-1", redact=lambda start, stop: self.redacted.append((start, stop)))
+        tls = TLSInfo("TLSv1.3", "TLS_AES_256_GCM_SHA384") if secure else None
+        self.link = Link(
+            protocol, f"{protocol}-1", tls=tls, redact=lambda start, stop: self.redacted.append((start, stop))
+        )
         self.actions: list[Action] = []
         self.session = SmtpSession(self.link, self.world, **options)
 
     def start(self, host: str = "client.test") -> "Client":
         self.session.greeting()
-        self.say(f"EHLO {host}")
+        self.say(f"{'LHLO' if self.link.protocol == 'lmtp' else 'EHLO'} {host}")
         return self
 
     def pull(self) -> str:
@@ -38,6 +41,11 @@ class Client:
         data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\r\n" for line in lines)
         self.session.receive(data)
         return self.pull().split("\r\n")[-2]
+
+    def converse(self, *lines: str | bytes) -> list[str]:
+        """Send lines in one piece; all reply lines, without CRLF."""
+        self.session.receive(b"".join((line if isinstance(line, bytes) else line.encode()) + b"\r\n" for line in lines))
+        return self.pull().split("\r\n")[:-1]
 
     def mail(self, *recipients: str, text: bytes = b"Subject: x\r\n\r\ntext\r\n", sender: str = "a@b.test") -> str:
         rcpt = [f"RCPT TO:<{recipient}>" for recipient in recipients or ("bob@example.test",)]
