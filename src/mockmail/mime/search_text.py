@@ -30,6 +30,7 @@ _simple_type = re.compile(
     rf"\s*text/(?:plain|[a-z0-9.+\-]+\s*;\s*charset=\"?(?:us-ascii|utf-8|iso-8859-[0-9]{{1,2}}|windows-125[0-9])\"?)"
     rf"{_PARAMETERS}\s*"
 ).fullmatch
+_simple_charsets = re.compile(rb"charset=\"?(?:us-ascii|utf-8|iso-8859-|windows-125)").findall
 _SIMPLE_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 
 
@@ -52,12 +53,13 @@ class SearchText:
     stands between parts, are left out.
     """
 
-    __slots__ = ("_body", "_body_start", "_header", "_is_plain", "_raw")
+    __slots__ = ("_as_it_stands", "_body", "_body_start", "_header", "_is_plain", "_raw")
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
-        header, self._body_start = _read_header(raw)
-        self._header = header if len(header) <= _KEPT_CHARACTERS else None
+        self._header: str | None = None
+        self._body_start = -1
+        self._as_it_stands: bool | None = None
         self._is_plain: bool | None = None
         """Whether the body needs no decoding."""
         self._body: str | None = None
@@ -65,7 +67,12 @@ class SearchText:
     @property
     def header(self) -> str:
         """The lines of the header."""
-        return _read_header(self._raw)[0] if self._header is None else self._header
+        header = self._header
+        if header is None:
+            header, self._body_start = _read_header(self._raw)
+            if len(header) <= _KEPT_CHARACTERS:
+                self._header = header
+        return header
 
     @property
     def body(self) -> str:
@@ -84,8 +91,19 @@ class SearchText:
         """Whether the body is one US-ASCII text without a transfer encoding."""
         plain = self._is_plain
         if plain is None:
-            plain = self._is_plain = self._raw.isascii() and _tells_plain_text(self.header)
+            plain = self._is_plain = _tells_plain_text(self.header) and self._raw.isascii()
         return plain
+
+    def lacks(self, word: bytes) -> bool:
+        """Whether ``word``, of small US-ASCII letters and digits, is certainly nowhere in the message: a look at the
+        bytes, where nothing in them is encoded, spares reading them."""
+        stands = self._as_it_stands
+        if stands is False:
+            return False
+        lower = self._raw.lower()
+        if stands is None:
+            stands = self._as_it_stands = lower.isascii() and _reads_as_it_stands(lower)
+        return stands and word not in lower
 
     def body_has(self, text: str, ascii_text: bytes | None) -> bool:
         """Whether ``text``, which is folded, is in the body. ``ascii_text`` is the same in bytes, or ``None`` when it
@@ -163,6 +181,15 @@ def _tells_plain_text(header: str) -> bool:
         return True
     kind, encoding = _first(header, "\ncontent-type:"), _first(header, "\ncontent-transfer-encoding:")
     return (kind is None or _is_simple_type(kind)) and (encoding is None or encoding.strip() in _SIMPLE_ENCODINGS)
+
+
+def _reads_as_it_stands(lower: bytes) -> bool:
+    """Whether no word of a US-ASCII message (in lower case) can come out of an encoding."""
+    if b"=?" in lower or lower.count(b"charset") != len(_simple_charsets(lower)):
+        return False
+    if b"-transfer-encoding" not in lower:
+        return True
+    return not (b"base64" in lower or b"quoted-printable" in lower or b"uu" in lower)
 
 
 def _first(header: str, prefix: str) -> str | None:

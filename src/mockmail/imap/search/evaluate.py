@@ -149,9 +149,9 @@ class _Plan:
             case keys.Header(field, needle):
                 return self._header(field, needle)
             case keys.Body(needle):
-                return self._body(needle)
+                return self._content(needle, whole=False)
             case keys.Text(needle):
-                return self._text(needle)
+                return self._content(needle, whole=True)
 
     def _spans(self, numbers: Iterable[tuple[int, int]]) -> Spans:
         """Ascending ranges of sequence numbers, both ends included, as spans."""
@@ -248,27 +248,23 @@ class _Plan:
 
         return _Test(select, 1)
 
-    def _body(self, needle: Needle) -> Spans | _Test:
+    def _content(self, needle: Needle, *, whole: bool) -> Spans | _Test:
+        """BODY, and TEXT (``whole``)."""
         entries = self._entries
         text, in_bytes = _ready_needle(needle)
         if not text:
             return self._all
+        word = in_bytes if in_bytes is not None and in_bytes.isalnum() else None
 
         def select(indices: list[int]) -> list[int]:
-            messages = [(index, entries[index].message.derived("search text", _search_text)) for index in indices]
-            return [index for index, message in messages if message.body_has(text, in_bytes)]
-
-        return _Test(select, 2)
-
-    def _text(self, needle: Needle) -> Spans | _Test:
-        entries = self._entries
-        text, in_bytes = _ready_needle(needle)
-        if not text:
-            return self._all
-
-        def select(indices: list[int]) -> list[int]:
-            messages = [(index, entries[index].message.derived("search text", _search_text)) for index in indices]
-            return [at for at, message in messages if text in message.header or message.body_has(text, in_bytes)]
+            matching = []
+            for index in indices:
+                message = entries[index].message.derived("search text", _search_text)
+                if word is not None and message.lacks(word):
+                    continue
+                if (whole and text in message.header) or message.body_has(text, in_bytes):
+                    matching.append(index)
+            return matching
 
         return _Test(select, 2)
 

@@ -1,0 +1,43 @@
+import pytest
+
+from mockmail.mime.search_text import SearchText
+
+
+@pytest.mark.parametrize(
+    ("raw", "certain"),
+    [
+        (b"Subject: x\r\n\r\nhay", True),
+        (b'Content-Type: text/plain; charset="UTF-8"\r\nContent-Transfer-Encoding: 7bit\r\n\r\nhay', True),
+        (b"Subject: needle\r\n\r\n", False),
+        (b"Subject: x\r\n\r\nNEEDLE", False),
+        (b"Subject: =?us-ascii?q?n=65edle?=\r\n\r\n", False),
+        (b"Subject: x\r\n\r\n\xff", False),
+        (b"Content-Transfer-Encoding: BASE64\r\n\r\nbmVlZGxl", False),
+        (b"Content-Transfer-Encoding: quoted-printable\r\n\r\nnee=\r\ndle", False),
+        (b"Content-Type: text/plain; charset=utf-7\r\n\r\n+AG4-eedle", False),
+        (b"Content-Type: text/plain; charset*=''utf-7\r\n\r\n+AG4-eedle", False),
+    ],
+)
+def test_a_word_is_certainly_lacking_only_where_nothing_is_encoded(raw, certain):
+    text = SearchText(raw)
+    assert text.lacks(b"needle") is certain
+    assert text.lacks(b"needle") is certain
+
+
+def test_large_texts_are_not_kept():
+    raw = b"Subject: =?utf-8?q?" + b"=C3=BC" * 70_000 + b"?=\r\n\r\n" + "ü".encode() * 70_000
+    text = SearchText(raw)
+    assert text.header == text.header
+    assert text.header is not text.header
+    assert text.body == "ü" * 70_000
+    assert text.body is not text.body
+    small = SearchText("Subject: ü\r\n\r\nü".encode())
+    assert small.header is small.header == "\nsubject: ü\n"
+    assert small.body is small.body
+
+
+def test_a_header_is_lines_of_folded_fields_each_word_decoded_too():
+    raw = b"From x@y Mon\r\nSubject :\t=?utf-8?q?gr=C3=BCn?=\r\n A\r\nTo: B\r\n\r\n"
+    assert SearchText(raw).header == "\nfrom x@y mon\nsubject:\tgrün a\nsubject:\t=?utf-8?q?gr=c3=bcn?= a\nto: b\n"
+    assert SearchText(raw[14:]).field("to") == " b"
+    assert SearchText(raw).field("cc") is None
