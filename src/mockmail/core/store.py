@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_DIGIT_OF_BYTE = bytes(ord(_ID_DIGITS[byte % 62]) for byte in range(256))
 _ID_LENGTH = 22
 
 
@@ -43,7 +44,7 @@ class Store:
     def __init__(self, world: World) -> None:
         self._world = world
         self._message_count = 0
-        self._id_prefix = "".join(_ID_DIGITS[byte % 62] for byte in os.urandom(12))
+        self._id_prefix = os.urandom(12).translate(_DIGIT_OF_BYTE).decode()
 
     def new_message(
         self,
