@@ -115,3 +115,10 @@ def test_running_out_of_descriptors_is_recorded_and_survived(wire, monkeypatch):
     assert server.greeted().ask("ECHO a") == b"a"
     server.stop()
     assert [error.errno for error in server.errors] == [24]
+
+
+def test_the_end_of_a_long_response_is_sent_without_delay(server):
+    client = server.greeted()
+    assert client.ask("ECHO a") == b"a"
+    (connection,) = server.connections
+    assert connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
