@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from mockmail.core.events import Seeded as Seeded
     from mockmail.core.events import SessionClosed as SessionClosed
     from mockmail.core.events import SessionOpened as SessionOpened
+    from mockmail.core.events import TLSFailed as TLSFailed
+    from mockmail.core.events import TLSStarted as TLSStarted
     from mockmail.core.message import Envelope as Envelope
     from mockmail.core.message import Message as Message
     from mockmail.core.message import StoredMessage as StoredMessage
@@ -40,11 +42,12 @@ if TYPE_CHECKING:
     from mockmail.errors import ServerError as ServerError
     from mockmail.errors import UnusedFaultWarning as UnusedFaultWarning
     from mockmail.pytest_plugin import MockMailFactory as MockMailFactory
-    from mockmail.server import Endpoint as Endpoint
     from mockmail.server import MockMail as MockMail
+    from mockmail.services import Endpoint as Endpoint
     from mockmail.testing.accounts import Account as Account
     from mockmail.testing.accounts import Folder as Folder
     from mockmail.testing.aio import AsyncMockMail as AsyncMockMail
+    from mockmail.tls import TLS as TLS
     from mockmail.wire.faults import Fault as Fault
 
 _HOMES = {
@@ -69,6 +72,8 @@ _HOMES = {
         "Seeded",
         "SessionClosed",
         "SessionOpened",
+        "TLSFailed",
+        "TLSStarted",
     ),
     "mockmail.core.message": ("Envelope", "Message", "StoredMessage"),
     "mockmail.errors": (
@@ -81,9 +86,11 @@ _HOMES = {
         "UnusedFaultWarning",
     ),
     "mockmail.pytest_plugin": ("MockMailFactory",),
-    "mockmail.server": ("Endpoint", "MockMail"),
+    "mockmail.server": ("MockMail",),
+    "mockmail.services": ("Endpoint",),
     "mockmail.testing.accounts": ("Account", "Folder"),
     "mockmail.testing.aio": ("AsyncMockMail",),
+    "mockmail.tls": ("TLS",),
     "mockmail.wire.faults": ("Fault",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

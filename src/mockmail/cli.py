@@ -23,6 +23,7 @@ EXIT_PORT = 3
 EXIT_NOT_EXECUTABLE = 126
 EXIT_NOT_FOUND = 127
 SINK_PORTS = {"smtp_port": 1025, "pop3_port": 1110, "imap_port": 1143}
+SINK_TLS_PORTS = {"smtps_port": 1465, "pop3s_port": 1995, "imaps_port": 1993}
 SINK_MAX_MESSAGES = 10_000
 
 
@@ -98,14 +99,21 @@ def _settings(given: argparse.Namespace) -> Settings:
     rows = setting_fields()
     from_environment = {row.name: os.environ[row.variable] for row in rows if row.variable in os.environ}
     if given.ephemeral:
-        from_environment = {name: text for name, text in from_environment.items() if name not in SINK_PORTS}
+        from_environment = {
+            name: text for name, text in from_environment.items() if name not in SINK_PORTS | SINK_TLS_PORTS
+        }
     settings = Settings().updated(**sink)
     settings = settings.updated_from_texts(from_environment, name_of=lambda name: "MOCKMAIL_" + name.upper())
     flags = {row.name: getattr(given, row.name, None) for row in rows}
     texts = {name: text for name, text in flags.items() if text is not None}
     if given.user:
         texts["users"] = "\n".join(given.user)
-    return settings.updated_from_texts(texts, name_of=lambda name: "--" + name.replace("_", "-"))
+    settings = settings.updated_from_texts(texts, name_of=lambda name: "--" + name.replace("_", "-"))
+    if given.ephemeral or not settings.tls:
+        return settings
+    return settings.updated(
+        **{name: port for name, port in SINK_TLS_PORTS.items() if getattr(settings, name) == "auto"}
+    )
 
 
 def _serve(given: argparse.Namespace, command: list[str]) -> int:
@@ -133,6 +141,8 @@ def _print_json(mail: MockMail) -> None:
         name: {"host": endpoint.host, "port": endpoint.port, "url": endpoint.url}
         for name, endpoint in mail.endpoints.items()
     }
+    if mail.settings.tls:
+        ready["ca_file"] = mail.tls.ca_file
     ready["pid"] = os.getpid()
     print(json.dumps(ready), flush=True)
 
@@ -142,6 +152,8 @@ def _print_endpoints(mail: MockMail) -> None:
     print("mockmail is ready; Ctrl-C stops it.")
     for endpoint in mail.endpoints.values():
         print(f"  {endpoint.protocol.upper():5} {endpoint.url}")
+    if mail.settings.tls:
+        print(f"  certificates are signed by {mail.tls.ca_file}")
     print(f"  users: {', '.join(users)}" if users else "  any address receives mail, and any password logs in")
     print(flush=True)
 

@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 from mockmail.errors import ConfigurationError
 from mockmail.profiles import profile_named
+from mockmail.tls import TLS
 
 __all__ = ["ENV_PREFIX", "SettingField", "Settings", "setting_fields"]
 
 ENV_PREFIX = "MOCKMAIL_"
-_LOCAL_TO_A_SERVER = frozenset({"host", "smtp_port", "lmtp_port", "pop3_port", "imap_port"})
+PORT_SETTINGS = ("smtp_port", "lmtp_port", "pop3_port", "imap_port", "smtps_port", "pop3s_port", "imaps_port")
+_LOCAL_TO_A_SERVER = frozenset({"host", *PORT_SETTINGS})
 
 Parser = Callable[[str], Any]
 
@@ -46,6 +48,10 @@ def _users(text: str) -> dict[str, str] | None:
 
 def _port(text: str) -> int | None:
     return None if text.strip().lower() in ("", "none", "off") else int(text)
+
+
+def _twin_port(text: str) -> int | str | None:
+    return "auto" if text.strip().lower() == "auto" else _port(text)
 
 
 def _capabilities(text: str) -> dict[str, tuple[str, ...]]:
@@ -118,7 +124,20 @@ class Settings:
     lmtp_port: int | None = _setting(None, "LMTP port; 0: the system chooses, none: not started", _port)
     pop3_port: int | None = _setting(0, "POP3 port; 0: the system chooses, none: not started", _port)
     imap_port: int | None = _setting(0, "IMAP port; 0: the system chooses, none: not started", _port)
+    smtps_port: int | Literal["auto"] | None = _setting(
+        "auto", "SMTP port with TLS from the first byte; auto: a free one with tls, none: not started", _twin_port
+    )
+    pop3s_port: int | Literal["auto"] | None = _setting(
+        "auto", "POP3 port with TLS from the first byte; auto: a free one with tls, none: not started", _twin_port
+    )
+    imaps_port: int | Literal["auto"] | None = _setting(
+        "auto", "IMAP port with TLS from the first byte; auto: a free one with tls, none: not started", _twin_port
+    )
+    tls: bool | TLS = _setting(  # noqa: RUF009 - makes a field, as those of all rows
+        False, "true, or how TLS misbehaves, such as certificate=expired,starttls=hide", TLS.from_text
+    )
     require_auth: bool = _setting(False, "refuse mail from clients that have not logged in", _boolean, "bool")
+    require_tls: bool = _setting(False, "refuse mail and logins in plain text", _boolean, "bool")
     plus_tags: bool = _setting(True, "deliver bob+tag@ to bob@", _boolean, "bool")
     trace_headers: bool = _setting(True, "put Return-Path and Received on top of stored mail", _boolean, "bool")
     profile: str = _setting("standard", "how the server behaves and what it advertises: standard, minimal", str)
@@ -148,6 +167,37 @@ class Settings:
     def default_domain(self) -> str:
         """The domain of names given without one."""
         return self.domains[0] if self.domains else "localhost"
+
+    @property
+    def tls_options(self) -> TLS | None:
+        """What ``tls`` says, in full; ``None`` when it is off."""
+        if isinstance(self.tls, TLS):
+            return self.tls
+        return TLS() if self.tls else None
+
+    @property
+    def starttls_offered(self) -> bool:
+        """Whether plain connections may be upgraded (STARTTLS, STLS), or are at least told so."""
+        options = self.tls_options
+        return options is not None and options.starttls != "hide"
+
+    def port(self, endpoint: str) -> int | None:
+        """The port of an endpoint, such as ``"smtp"`` or ``"imaps"``; ``None`` when it is not to be started."""
+        port: int | str | None = getattr(self, f"{endpoint}_port")
+        if isinstance(port, str):
+            return 0 if self.tls else None
+        return port
+
+    def check_together(self) -> None:
+        """Raise ``ConfigurationError`` for settings that contradict each other. Not done when settings are made,
+        because those of several sources (environment, flags) are only complete together."""
+        if self.tls:
+            return
+        if self.require_tls:
+            raise ConfigurationError("require_tls is True, but TLS is off, so nobody could log in; write tls=True too.")
+        for name in PORT_SETTINGS:
+            if name.endswith("s_port") and isinstance(getattr(self, name), int):
+                raise ConfigurationError(f"{name} is {getattr(self, name)}, but TLS is off; write tls=True too.")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, ports: bool = False) -> Settings:
@@ -245,8 +295,12 @@ def _check_names(settings: Settings) -> None:
 
 
 def _check_numbers(settings: Settings) -> None:
-    for name in ("smtp_port", "lmtp_port", "pop3_port", "imap_port"):
+    if not isinstance(settings.tls, bool | TLS):
+        raise ConfigurationError(f"tls is {settings.tls!r}; write True, or TLS(certificate='expired') and the like.")
+    for name in PORT_SETTINGS:
         port = getattr(settings, name)
+        if port == "auto" and name.endswith("s_port"):
+            continue
         if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535):
             raise ConfigurationError(
                 f"{name} is {port!r}; write a number from 0 (the system chooses) to 65535, or None (not started)."

@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from mockmail.config import Settings
     from mockmail.server import MockMail
@@ -26,7 +27,12 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("lmtp_port", "string", "LMTP port; 0: the system chooses, none: not started"),
     ("pop3_port", "string", "POP3 port; 0: the system chooses, none: not started"),
     ("imap_port", "string", "IMAP port; 0: the system chooses, none: not started"),
+    ("smtps_port", "string", "SMTP port with TLS from the first byte; auto: a free one with tls, none: not started"),
+    ("pop3s_port", "string", "POP3 port with TLS from the first byte; auto: a free one with tls, none: not started"),
+    ("imaps_port", "string", "IMAP port with TLS from the first byte; auto: a free one with tls, none: not started"),
+    ("tls", "string", "true, or how TLS misbehaves, such as certificate=expired,starttls=hide"),
     ("require_auth", "bool", "refuse mail from clients that have not logged in"),
+    ("require_tls", "bool", "refuse mail and logins in plain text"),
     ("plus_tags", "bool", "deliver bob+tag@ to bob@"),
     ("trace_headers", "bool", "put Return-Path and Received on top of stored mail"),
     ("profile", "string", "how the server behaves and what it advertises: standard, minimal"),
@@ -36,7 +42,9 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("max_messages", "string", "how many messages are kept; the oldest goes first"),
     ("timeout", "string", "seconds that a waiting assertion waits"),
 )
-_NEEDS_ANOTHER_SERVER = frozenset({"host", "smtp_port", "lmtp_port", "pop3_port", "imap_port"})
+_NEEDS_ANOTHER_SERVER = frozenset(
+    {"host", "smtp_port", "lmtp_port", "pop3_port", "imap_port", "smtps_port", "pop3s_port", "imaps_port", "tls"}
+)
 _SERVERS: pytest.StashKey[list[MockMail]] = pytest.StashKey()
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _MARKER = (
@@ -66,7 +74,8 @@ def pytest_report_header(config: pytest.Config) -> str:
     logins = ",".join(users) if users else "any"
     profile = config.getini("mockmail_profile") or "standard"
     timeout = float(config.getini("mockmail_timeout") or 5.0)
-    return f"mockmail: profile={profile}, logins={logins}, timeout={timeout:g}s"
+    tls = " ".join((config.getini("mockmail_tls") or "off").split())
+    return f"mockmail: profile={profile}, tls={tls}, logins={logins}, timeout={timeout:g}s"
 
 
 @pytest.hookimpl(tryfirst=True, wrapper=True)
@@ -131,7 +140,23 @@ def mockmail_settings(pytestconfig: pytest.Config) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def mockmail_server(mockmail_settings: Settings) -> Generator[MockMail, None, None]:
+def _mockmail_certificates(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
+    """Where the throw-away authority is kept: one for all pytest-xdist workers of the run."""
+    import os
+
+    from mockmail.wire.certificates import shared_directory
+
+    def directory() -> Path:
+        # The base directory of a worker stands in that of the run.
+        base = tmp_path_factory.getbasetemp()
+        return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    with shared_directory(directory):
+        yield
+
+
+@pytest.fixture(scope="session")
+def mockmail_server(mockmail_settings: Settings, _mockmail_certificates: None) -> Generator[MockMail, None, None]:
     """The run's one mail server: ports stay for the whole session, mail does too unless `mockmail` resets it."""
     from mockmail.server import MockMail
 
@@ -140,7 +165,9 @@ def mockmail_server(mockmail_settings: Settings) -> Generator[MockMail, None, No
 
 
 @pytest.fixture
-def mockmail(request: pytest.FixtureRequest, mockmail_settings: Settings) -> Generator[MockMail, None, None]:
+def mockmail(
+    request: pytest.FixtureRequest, mockmail_settings: Settings, _mockmail_certificates: None
+) -> Generator[MockMail, None, None]:
     """A mail system for this test: real SMTP, POP3 and IMAP servers, empty at the start of each test."""
     item: pytest.Item = request.node
     overrides = _marker_settings(item)
@@ -173,7 +200,7 @@ def mockmail(request: pytest.FixtureRequest, mockmail_settings: Settings) -> Gen
 
 @pytest.fixture
 def mockmail_factory(
-    request: pytest.FixtureRequest, mockmail_settings: Settings
+    request: pytest.FixtureRequest, mockmail_settings: Settings, _mockmail_certificates: None
 ) -> Generator[MockMailFactory, None, None]:
     """Start more mail servers: mockmail_factory(domains=["a.test"]) gives a running one, stopped after the test."""
     from contextlib import ExitStack

@@ -6,7 +6,7 @@ import datetime
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from mockmail.config import Settings
 from mockmail.core.clock import Clock
@@ -16,14 +16,15 @@ from mockmail.core.mailbox import Entry
 from mockmail.core.message import Message, StoredMessage
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError, LateMailWarning, NotRunningError, ServerError
+from mockmail.services import Endpoint, EndpointOf, check_capabilities, listeners, not_started
 from mockmail.testing.accounts import Account
 from mockmail.testing.aio import AsyncMockMail
 from mockmail.testing.assertions import Assertions
 from mockmail.testing.compose import Attachment, compose
 from mockmail.testing.faults import Faults, vocabularies
 from mockmail.testing.handover import SettingsFor
-from mockmail.wire.connection import Connections, SessionFactory
-from mockmail.wire.contract import Link, Session
+from mockmail.wire.certificates import Trust
+from mockmail.wire.connection import Connections
 from mockmail.wire.faults import Fault, FaultPlan
 from mockmail.wire.listener import Listener
 from mockmail.wire.runtime import Runtime
@@ -32,44 +33,12 @@ from mockmail.wire.transcript import Transcript
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-__all__ = ["Endpoint", "MockMail"]
+__all__ = ["MockMail"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_PROTOCOLS = ("smtp", "lmtp", "pop3", "imap")
 _REPORTED_MESSAGES = 10
-
-
-class Endpoint(NamedTuple):
-    """Where a protocol is served."""
-
-    protocol: str
-    host: str
-    port: int
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """(host, port), as clients take it."""
-        return self.host, self.port
-
-    @property
-    def url(self) -> str:
-        """Such as ``smtp://127.0.0.1:40125``."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.protocol}://{host}:{self.port}"
-
-
-class _EndpointOf:
-    """The endpoint of one protocol, as an attribute of the server."""
-
-    def __set_name__(self, owner: type[object], name: str) -> None:
-        self.name = name
-
-    def __get__(self, server: MockMail | None, owner: type[object]) -> Endpoint:
-        if server is None:
-            return self  # type: ignore[return-value]  # on the class, for documentation tools
-        return server.endpoint(self.name)
 
 
 class Deliveries(Sequence[Message]):
@@ -116,10 +85,13 @@ class MockMail(Assertions):
     Its methods may be called from any thread.
     """
 
-    smtp = _EndpointOf()
-    lmtp = _EndpointOf()
-    pop3 = _EndpointOf()
-    imap = _EndpointOf()
+    smtp = EndpointOf()
+    lmtp = EndpointOf()
+    pop3 = EndpointOf()
+    imap = EndpointOf()
+    smtps = EndpointOf()
+    pop3s = EndpointOf()
+    imaps = EndpointOf()
 
     def __init__(self, settings: Settings | None = None, /, **overrides: Any) -> None:
         if settings is not None and not isinstance(settings, Settings):
@@ -128,17 +100,20 @@ class MockMail(Assertions):
                 " or give one Settings."
             )
         self._own_settings = (settings or Settings()).updated(**overrides)
-        _check_capabilities(self._own_settings)
+        check_capabilities(self._own_settings)
         self._errors: list[BaseException] = []
         self._runtime = Runtime(self._errors.append)
         self._transcript = Transcript()
         plan = FaultPlan(vocabularies(), on_fired=self._fault_fired, now=self._now)
         self.faults = Faults(plan)
-        self._connections = Connections(transcript=self._transcript, faults=plan, errors=self._errors)
+        self._connections = Connections(
+            transcript=self._transcript, faults=plan, errors=self._errors, world=lambda: self._world
+        )
         self._listeners: dict[str, Listener] = {}
         self._last_uid_validity = 0
         self._late: list[Message] = []
         self._world = self._new_world(self._own_settings)
+        self.tls = Trust(lambda: bool(self._world.settings.tls))
         self.settings_for = SettingsFor(self)
         self.events = JournalView(lambda: self._world.journal)
         self.messages: Sequence[Message] = Deliveries(lambda: self._world)
@@ -199,14 +174,11 @@ class MockMail(Assertions):
         if self._runtime.running:
             raise NotRunningError("This MockMail runs already; stop() it before another start(), or make a second one.")
         settings = self._own_settings
+        settings.check_together()
         self._world = self._new_world(settings)
         try:
-            for protocol in _PROTOCOLS:
-                port = getattr(settings, f"{protocol}_port")
-                if port is not None:
-                    self._listeners[protocol] = Listener(
-                        protocol, _session_factory(self, protocol), self._connections, host=settings.host, port=port
-                    )
+            for name, listener in listeners(settings, self._connections, lambda: self._world):
+                self._listeners[name] = listener
             self._runtime.start(*(listener.open for listener in self._listeners.values()))
         except BaseException:
             for listener in self._listeners.values():
@@ -261,7 +233,8 @@ class MockMail(Assertions):
             self.faults.clear()
 
         if settings is not self._world.settings:
-            _check_capabilities(settings)
+            check_capabilities(settings)
+            settings.check_together()
         self._warn_of_late_mail()
         if self._runtime.running:
             self.call(swap)
@@ -291,20 +264,15 @@ class MockMail(Assertions):
 
     @property
     def endpoints(self) -> Mapping[str, Endpoint]:
-        """All that is started, by protocol."""
+        """All that is started, by name: ``"smtp"``, ``"imaps"`` ..."""
         return {name: Endpoint(name, listener.host, listener.port) for name, listener in self._listeners.items()}
 
-    def endpoint(self, protocol: str) -> Endpoint:
-        """Where a protocol is served; ``NotRunningError`` says what to set when it is not."""
-        listener = self._listeners.get(protocol)
-        if listener is not None:
-            return Endpoint(protocol, listener.host, listener.port)
-        if self._runtime.running:
-            raise NotRunningError(f"{protocol} is not started: set {protocol}_port=0 to have it on a free port.")
-        raise NotRunningError(
-            f"mail.{protocol} has no address because the servers do not run; use `with MockMail() as mail:`"
-            " or call start()."
-        )
+    def endpoint(self, name: str) -> Endpoint:
+        """Where ``"smtp"``, ``"imaps"`` ... is served; ``NotRunningError`` says what to set when it is not."""
+        listener = self._listeners.get(name)
+        if listener is None:
+            raise not_started(name, self.settings, running=self._runtime.running)
+        return Endpoint(name, listener.host, listener.port)
 
     # Accounts and mail
 
@@ -394,35 +362,3 @@ def _mailbox_lines(rows: list[tuple[str, str, int, list[Entry]]]) -> Iterator[st
             flags = " ".join(sorted(entry.flags))
             sender = entry.message.from_ or entry.message.sender or "<>"
             yield f"  {entry.uid}  from {sender}  {entry.message.subject!r}  {flags}".rstrip()
-
-
-def _check_capabilities(settings: Settings) -> None:
-    """Raise ``ConfigurationError`` for a name in ``hide`` that its protocol does not have."""
-    from mockmail.imap.extensions import offered_names
-    from mockmail.pop3.extensions import capabilities_of as pop3_capabilities_of
-    from mockmail.smtp.extensions import capabilities_of as smtp_capabilities_of
-
-    smtp_capabilities_of(settings, "smtp")
-    smtp_capabilities_of(settings, "lmtp")
-    pop3_capabilities_of(settings)
-    offered_names(settings)
-
-
-def _session_factory(server: MockMail, protocol: str) -> SessionFactory:
-    make = _session_class(protocol)
-    return lambda link: make(link, server.world)
-
-
-def _session_class(protocol: str) -> Callable[[Link, World], Session]:
-    """Imported when a server starts: SMTP brings aiosmtpd."""
-    if protocol in ("smtp", "lmtp"):
-        from mockmail.smtp.session import SmtpSession
-
-        return SmtpSession
-    if protocol == "pop3":
-        from mockmail.pop3.session import Pop3Session
-
-        return Pop3Session
-    from mockmail.imap.session import ImapSession
-
-    return ImapSession

@@ -132,7 +132,9 @@ def test_ini_options_and_environment_are_the_runs_settings(
     """)
     result = project.runpytest_subprocess()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["mockmail: profile=standard, logins=bob@example.test,ann@example.test, timeout=2.5s"])
+    result.stdout.fnmatch_lines(
+        ["mockmail: profile=standard, tls=off, logins=bob@example.test,ann@example.test, timeout=2.5s"]
+    )
 
 
 def test_native_toml_options_have_their_own_types(project: pytest.Pytester) -> None:

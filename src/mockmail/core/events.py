@@ -31,6 +31,8 @@ __all__ = [
     "Seeded",
     "SessionClosed",
     "SessionOpened",
+    "TLSFailed",
+    "TLSStarted",
 ]
 
 
@@ -65,6 +67,36 @@ class SessionClosed(Event):
 
     protocol: str
     session: str
+
+
+@dataclass(frozen=True, slots=True)
+class TLSStarted(Event):
+    """A handshake was finished by both sides."""
+
+    protocol: str
+    session: str
+    version: str
+    """``"TLSv1.2"`` or ``"TLSv1.3"``."""
+    cipher: str
+    client_certificate: str | None
+    """Subject of the client's certificate, or ``None`` when it gave none."""
+    implicit: bool
+    """Whether the connection began with it, on a port of its own, and was not upgraded."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLSFailed(Event):
+    """A handshake failed, or (after a ``TLSStarted``) the client left without having said a word over it, as clients
+    do that look at the certificate only then."""
+
+    protocol: str
+    session: str
+    reason: str
+    """The client's alert, such as ``"unknown ca"`` or ``"certificate expired"``; with ``by_client`` also ``"left
+    without a word"``. Else what went wrong here."""
+    by_client: bool
+    """Whether it was the client who would not go on."""
+    implicit: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from mockmail.core.events import Command as CommandEvent
 from mockmail.imap.arrival import Arrival
 from mockmail.imap.replies import Completion, untagged
 from mockmail.imap.state import ConnectionState
-from mockmail.wire.contract import Abort, Action, Close, Pause, Verdict
+from mockmail.wire.contract import Abort, Action, Close, Pause, StartTLS, Verdict
 
 __all__ = ["BAD_COMMANDS_BEFORE_LOGIN", "Answers"]
 
@@ -41,6 +41,8 @@ class Answers:
             self.bye(completion.farewell)
         elif completion.closes:
             self.queue.append(Close())
+        elif completion.starts_tls:
+            self.queue.append(StartTLS())
         else:
             self._count_bad(completion)
 

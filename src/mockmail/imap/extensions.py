@@ -48,9 +48,17 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension(
         "IMAP4REV1",
         "RFC 3501",
-        commands=frozenset(STATES).difference({"ID", "NAMESPACE", "ENABLE", "IDLE", "MOVE", "UNSELECT"})
+        commands=frozenset(STATES).difference({"STARTTLS", "ID", "NAMESPACE", "ENABLE", "IDLE", "MOVE", "UNSELECT"})
         | {"UID FETCH", "UID STORE", "UID COPY", "UID SEARCH"},
     ),
+    Extension(
+        "STARTTLS",
+        "RFC 3501",
+        commands=frozenset({"STARTTLS"}),
+        states=_BEFORE_LOGIN,
+        needs=frozenset({"tls-available", "plain-text"}),
+    ),
+    Extension("LOGINDISABLED", "RFC 3501", states=_BEFORE_LOGIN, needs=frozenset({"plain-text", "tls-required"})),
     Extension("SASL-IR", "RFC 4959", parameters=frozenset({"AUTHENTICATE initial-response"}), states=_BEFORE_LOGIN),
     Extension("LITERAL+", "RFC 7888", parameters=frozenset({"{n+}"})),
     Extension("ID", "RFC 2971", commands=frozenset({"ID"})),
@@ -72,7 +80,11 @@ def offered_names(settings: Settings) -> frozenset[str]:
     """Names of the rows that these settings leave, in capitals. Raises ``ConfigurationError`` for a name in ``hide``
     that there is not."""
     hide = without_mechanisms(settings.hide.get("imap", ()), hidden=True)
-    return enabled_names(EXTENSIONS, only=profile_named(settings.profile).names("imap"), hide=hide, protocol="imap")
+    only = profile_named(settings.profile).names("imap")
+    if only is not None:
+        only |= {"STARTTLS", "LOGINDISABLED"}  # TLS is a setting of its own, which no profile takes away
+    names = enabled_names(EXTENSIONS, only=only, hide=hide, protocol="imap")
+    return names if settings.starttls_offered else names - {"STARTTLS"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class Completion:
     """A response code, without brackets."""
     closes: bool = False
     """Whether the connection ends after it."""
+    starts_tls: bool = False
+    """Whether the handshake comes next."""
     farewell: str | None = None
     """Text of a BYE that follows it."""
 

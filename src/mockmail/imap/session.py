@@ -16,12 +16,13 @@ from mockmail.imap.arrival import Arrival, arrival_of
 from mockmail.imap.extensions import NOT_AUTHENTICATED, STATES
 from mockmail.imap.framing import Continuation, Framer, Line, RawCommand, Refusal
 from mockmail.imap.handlers import HANDLERS
+from mockmail.imap.handlers.login import needs_tls
 from mockmail.imap.parsing import parse
 from mockmail.imap.replies import Completion, LineMode, Output, Refused, Response, bad, no, untagged
 from mockmail.imap.state import ConnectionState
 from mockmail.imap.tokens import BadSyntax
 from mockmail.imap.updates import updates
-from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Send, TLSInfo
+from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Send, StartTLS, TLSInfo
 
 __all__ = ["ImapSession"]
 
@@ -53,6 +54,8 @@ class ImapSession:
         """Whether the reset came in the middle of a command, which then belongs to the world before."""
         self._fresh = False
         """Whether the framer may have something that was not asked for yet."""
+        self._starting_tls = False
+        """From the answer to STARTTLS until the handshake is done."""
         self._marked = False
         self._eof = False
         self._closed = False
@@ -68,7 +71,10 @@ class ImapSession:
     def receive(self, data: bytes) -> None:
         """Bytes of the client, cut anyhow."""
         self._framer.feed(data)
-        self._fresh = True
+        if self._starting_tls:
+            self._framer.clear()  # plain text behind STARTTLS is nobody's
+        else:
+            self._fresh = True
 
     def receive_eof(self) -> None:
         """The client half-closed."""
@@ -92,6 +98,8 @@ class ImapSession:
                 if not isinstance(item, bytes):
                     action = item
                     self._closed = isinstance(item, Close | Abort)
+                    if isinstance(item, StartTLS):
+                        self._await_tls()
                     break
                 chunk: bytes | None = item
             elif self._running is not None:
@@ -143,6 +151,11 @@ class ImapSession:
     def tls_started(self, info: TLSInfo) -> None:
         """Forget what came in plain text (RFC 3501 section 6.2.1)."""
         self.link.tls = info
+        self._await_tls()
+        self._starting_tls = False
+
+    def _await_tls(self) -> None:
+        self._starting_tls = True
         self._framer.clear()
         self._fresh = False
 
@@ -341,6 +354,8 @@ def _early_refusal(state: ConnectionState, arrival: Arrival) -> Completion | Non
         _check_state(arrival.name, name, state.name)
     except Refused as refusal:
         return refusal.completion
+    if name in ("LOGIN", "AUTHENTICATE") and not state.login_permitted:
+        return needs_tls()
     return None
 
 

@@ -102,8 +102,24 @@ class ConnectionState:
 
     def capabilities(self) -> str:
         """``CAPABILITY IMAP4rev1 ...`` in the present state."""
-        mechanisms = offered_mechanisms(self.world, self.link)
-        return capability_line(self.offered, self.name, auth_mechanisms=mechanisms, facts=(), advertise=self.advertised)
+        settings = self.world.settings
+        facts = {
+            "plain-text": not self.link.secure,
+            "tls-available": settings.starttls_offered,
+            "tls-required": settings.require_tls,
+        }
+        return capability_line(
+            self.offered,
+            self.name,
+            auth_mechanisms=offered_mechanisms(self.world, self.link) if self.login_permitted else (),
+            facts=[fact for fact, holds in facts.items() if holds],
+            advertise=self.advertised,
+        )
+
+    @property
+    def login_permitted(self) -> bool:
+        """False while a login would have to wait for TLS."""
+        return self.link.secure or not self.world.settings.require_tls
 
     # What is selected
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mockmail.auth.mechanisms import without_mechanisms
@@ -10,19 +10,34 @@ from mockmail.config import Settings
 from mockmail.extensions import Extension, enabled_names
 from mockmail.profiles import profile_named
 
-__all__ = ["BASE_COMMANDS", "COMMANDS", "EXTENSIONS", "LOGIN_COMMANDS", "Capabilities", "capabilities_of"]
+__all__ = [
+    "AUTHORIZATION",
+    "BASE_COMMANDS",
+    "COMMANDS",
+    "EXTENSIONS",
+    "LOGIN_COMMANDS",
+    "TRANSACTION",
+    "Capabilities",
+    "capabilities_of",
+]
 
 BASE_COMMANDS = frozenset({"QUIT", "STAT", "LIST", "RETR", "DELE", "NOOP", "RSET"})
 """What every server has (RFC 1939 section 9), with whatever way there is to log in."""
 LOGIN_COMMANDS = frozenset({"PASS", "APOP", "AUTH"})
 """Those that log in."""
 
+AUTHORIZATION = "AUTHORIZATION"
+TRANSACTION = "TRANSACTION"
+_BEFORE_LOGIN = frozenset({AUTHORIZATION})
+_EVERY_FACT = frozenset({"plain-text", "login"})
+
 EXTENSIONS: tuple[Extension, ...] = (
     Extension("CAPA", "RFC 2449", commands=frozenset({"CAPA"})),
     Extension("TOP", "RFC 1939", commands=frozenset({"TOP"})),
-    Extension("USER", "RFC 1939", commands=frozenset({"USER", "PASS"})),
+    Extension("STLS", "RFC 2595", commands=frozenset({"STLS"}), states=_BEFORE_LOGIN, needs=frozenset({"plain-text"})),
+    Extension("USER", "RFC 1939", commands=frozenset({"USER", "PASS"}), needs=frozenset({"login"})),
     Extension("APOP", "RFC 1939", commands=frozenset({"APOP"})),
-    Extension("SASL", "RFC 5034", commands=frozenset({"AUTH"})),
+    Extension("SASL", "RFC 5034", commands=frozenset({"AUTH"}), needs=frozenset({"login"})),
     Extension("RESP-CODES", "RFC 2449"),
     Extension("AUTH-RESP-CODE", "RFC 3206"),
     Extension("PIPELINING", "RFC 2449"),
@@ -47,32 +62,42 @@ class Capabilities:
     """Names of rows in force."""
     commands: frozenset[str]
     """Commands understood."""
-    lines: tuple[str, ...]
-    """What CAPA lists, the same in both states; SASL still without its mechanisms."""
+    rows: tuple[tuple[Extension | None, str], ...]
+    """What CAPA may list: rows with their lines, and words of no row. SASL is still without its mechanisms."""
 
-    def listed(self, mechanisms: Iterable[str]) -> list[str]:
-        """What CAPA lists where these are the mechanisms; without any there is no SASL."""
+    def lines(
+        self, mechanisms: Iterable[str] = (), state: str = AUTHORIZATION, facts: Collection[str] = _EVERY_FACT
+    ) -> tuple[str, ...]:
+        """What CAPA lists where these are the mechanisms; without any there is no SASL. ``facts``: ``"plain-text"``,
+        and ``"login"`` where one is permitted."""
         sasl = " ".join(("SASL", *mechanisms))
-        return [sasl if line == "SASL" else line for line in self.lines if line != "SASL" or sasl != "SASL"]
+        lines = [
+            sasl if line == "SASL" else line
+            for row, line in self.rows
+            if row is None or ((not row.states or state in row.states) and row.needs.issubset(facts))
+        ]
+        return tuple(line for line in lines if line != "SASL")
 
 
 def capabilities_of(settings: Settings) -> Capabilities:
     """What a server with these settings has. ``ConfigurationError`` when ``hide`` names what there is not.
 
-    A profile names what is listed; CAPA itself goes only when it is hidden by name.
+    A profile names what is listed; CAPA itself, and STLS where there is TLS, go only when they are hidden by name.
     """
     only = profile_named(settings.profile).names("pop3")
     names = enabled_names(
         EXTENSIONS,
-        only=None if only is None else only | {"CAPA"},
+        only=None if only is None else only | {"CAPA", "STLS"},
         hide=without_mechanisms(settings.hide.get("pop3", ()), hidden=True),
         protocol="pop3",
     )
+    if not settings.starttls_offered:
+        names -= {"STLS"}
     rows = [row for row in EXTENSIONS if row.name in names]
     # Where the oldest mail goes at max_messages, no time for which it is kept can be promised.
     unlisted = _UNLISTED if settings.max_messages is None else _UNLISTED | {"EXPIRE"}
-    listed = [_line(row.name) for row in rows if row.name not in unlisted]
-    listed.extend(without_mechanisms(settings.advertise.get("pop3", ())))
+    listed: list[tuple[Extension | None, str]] = [(row, _line(row.name)) for row in rows if row.name not in unlisted]
+    listed.extend((None, word) for word in without_mechanisms(settings.advertise.get("pop3", ())))
     return Capabilities(names, BASE_COMMANDS.union(*(row.commands for row in rows)), tuple(listed))
 
 

@@ -37,6 +37,7 @@ _ARGUMENT_COUNTS: dict[str, tuple[int, int]] = {
     "NOOP": (0, 0),
     "PASS": (1, 1),
     "QUIT": (0, 0),
+    "STLS": (0, 0),
     "RETR": (1, 1),
     "RSET": (0, 0),
     "STAT": (0, 0),

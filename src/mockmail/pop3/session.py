@@ -19,7 +19,7 @@ from mockmail.pop3.grammar import (
 )
 from mockmail.pop3.states import HIDDEN, States, shown
 from mockmail.pop3.transaction import Body, Reply
-from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, Send, TLSInfo, Verdict
+from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, Send, StartTLS, TLSInfo, Verdict
 
 __all__ = ["Pop3Session"]
 
@@ -59,6 +59,8 @@ class Pop3Session:
         self._errors_in_a_row = 0
         self._hidden_from: int | None = None
         """Where the secret goes on, of an over-long line that is still being thrown away."""
+        self._starting_tls = False
+        """From the reply to STLS until the handshake is done."""
         self._eof = False
         self._idle = True
         self._ended = False
@@ -90,6 +92,9 @@ class Pop3Session:
         if self._ended or self._eof:
             return
         self._lines.feed(data)
+        if self._starting_tls:
+            self._lines.clear()  # plain text behind STLS is nobody's
+            return
         if self._hidden_from is not None:
             self.link.redact(self._hidden_from, self._lines.position)
             self._hidden_from = self._lines.position if self._lines.discarding else None
@@ -120,7 +125,11 @@ class Pop3Session:
                 break
             chunks.append(piece)
             size += len(piece)
+            if self._starting_tls:
+                break
         actions: list[Action] = [Send(b"".join(chunks))] if size else []
+        if self._starting_tls and size:
+            actions.append(StartTLS())
         if self._pause is not None:
             actions.append(self._pause)
             self._pause = None
@@ -154,6 +163,7 @@ class Pop3Session:
     def tls_started(self, info: TLSInfo) -> None:
         """Forget what was learnt in plain text (RFC 2595 section 4)."""
         self.link.tls = info
+        self._starting_tls = False
         self._lines.clear()
         authorization = self._states.authorization
         authorization.username = authorization.exchange = None
@@ -277,6 +287,9 @@ class Pop3Session:
         text = self._states.without_unknown_code(reply.text)
         if reply.close:
             self._farewell = Close()
+        if reply.start_tls:
+            self._starting_tls = True
+            self._lines.clear()
         if reply.body is None:
             self._states.record(self._command, text)
         else:

@@ -11,7 +11,7 @@ from mockmail.core.events import Command as CommandEvent
 from mockmail.core.events import SessionClosed, SessionOpened
 from mockmail.core.world import World
 from mockmail.pop3.authorization import Authorization, Outcome
-from mockmail.pop3.extensions import LOGIN_COMMANDS, capabilities_of
+from mockmail.pop3.extensions import AUTHORIZATION, LOGIN_COMMANDS, TRANSACTION, capabilities_of
 from mockmail.pop3.grammar import Command
 from mockmail.pop3.transaction import Reply, Transaction
 from mockmail.wire.contract import Link
@@ -113,8 +113,7 @@ class States:
                 return Reply(_SIGNING_OFF, close=True)
             return Reply("-ERR [SYS/TEMP] the server was reset, and the maildrop is gone; connect again")
         if name == "CAPA":
-            listed = self.capabilities.listed(offered_mechanisms(self.world, self.link))
-            lines = "".join(f"{line}\r\n" for line in listed)
+            lines = "".join(f"{line}\r\n" for line in self._capability_lines())
             return Reply("+OK capability list follows", iter([lines.encode("ascii", "replace")]))
         if name == "QUIT":
             return Reply(_SIGNING_OFF, close=True) if transaction is None else transaction.update()
@@ -124,6 +123,10 @@ class States:
             return _TRANSACTION[name](transaction, *arguments)
         if transaction is not None:
             return Reply(f"-ERR {name} is for the AUTHORIZATION state; you are logged in")
+        if name == "STLS":
+            return self._stls()
+        if not self._login_permitted:
+            return Reply("-ERR [SYS/PERM] logins need TLS here; give the command STLS first")
         if name == "USER":
             return authorization.user(*arguments)
         if name == "PASS":
@@ -131,6 +134,25 @@ class States:
         if name == "APOP":
             return authorization.apop(self.world, *arguments)
         return authorization.auth(self.world, *arguments)
+
+    @property
+    def _login_permitted(self) -> bool:
+        return self.link.secure or not self.world.settings.require_tls
+
+    def _capability_lines(self) -> tuple[str, ...]:
+        state = AUTHORIZATION if self.transaction is None else TRANSACTION
+        facts = {"plain-text": not self.link.secure, "login": self._login_permitted}
+        mechanisms = offered_mechanisms(self.world, self.link)
+        return self.capabilities.lines(mechanisms, state, [fact for fact, holds in facts.items() if holds])
+
+    def _stls(self) -> Reply:
+        """STLS (RFC 2595 section 4)."""
+        if self.link.secure:
+            return Reply("-ERR the command is not permitted when TLS is active")
+        options = self.world.settings.tls_options
+        if options is None or options.starttls == "refuse":
+            return Reply("-ERR [SYS/TEMP] TLS is not available just now")
+        return Reply("+OK begin TLS negotiation", start_tls=True)
 
     def _opened(self, outcome: Outcome) -> Reply:
         """After a login, lock the maildrop and enter the TRANSACTION state (RFC 1939 section 4)."""

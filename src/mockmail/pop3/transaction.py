@@ -34,6 +34,8 @@ class Reply:
     body: Body | None = None
     close: bool = False
     """Whether the server closes after it."""
+    start_tls: bool = False
+    """Whether the handshake comes next."""
 
     @property
     def positive(self) -> bool:

@@ -6,7 +6,7 @@ from mockmail.smtp.commands import Conversation
 from mockmail.smtp.framing import Outbox
 from mockmail.smtp.record import SYNTAX_CODES, record_command
 from mockmail.smtp.replies import code_of, without_status_code
-from mockmail.wire.contract import Action, Close, Link
+from mockmail.wire.contract import Action, Close, Link, StartTLS
 
 __all__ = ["Answers"]
 
@@ -45,6 +45,8 @@ class Answers(Outbox):
                 self.end(Close())
         elif talk.quitting or any(reply.startswith("421") for reply in replies):
             self.end(Close())
+        elif talk.starting_tls:
+            self.act(StartTLS())
 
     def forgive(self) -> None:
         """A message was taken: count mistakes anew."""

@@ -26,6 +26,7 @@ __all__ = ["Conversation"]
 RECIPIENT_LIMIT = 1000
 _WITHOUT_EXTENSIONS = Capabilities(only=())
 """What there is for a client that said HELO."""
+_BEFORE_TLS = frozenset({"NOOP", "EHLO", "LHLO", "STARTTLS", "QUIT"})
 _HOST = re.compile(r"[!-~]{1,255}")
 
 
@@ -72,6 +73,8 @@ class Conversation:
         self.exchange: sasl.Exchange | None = None
         """Set while AUTH waits for the client's answer."""
         self.quitting = False
+        self.starting_tls = False
+        """Set from the reply to STARTTLS until the handshake is done."""
 
     @property
     def server_name(self) -> str:
@@ -96,7 +99,7 @@ class Conversation:
         self._host, self._extended, self.transaction = host, True, None
         lines = self.capabilities.ehlo_lines(
             limit_bytes=self.world.settings.max_message_bytes,
-            mechanisms=offered_mechanisms(self.world, self._link),
+            mechanisms=() if self.tls_missing("AUTH") else offered_mechanisms(self.world, self._link),
             recipient_limit=self._recipient_limit,
             transaction_limit=self._transaction_limit,
         )
@@ -105,6 +108,10 @@ class Conversation:
     def understands(self, command: str) -> bool:
         """Whether there is this command (in capitals)."""
         return command in self.capabilities.commands
+
+    def tls_missing(self, command: str) -> bool:
+        """Whether the command (in capitals) has to wait for TLS (RFC 3207 section 4, reply 530)."""
+        return self.world.settings.require_tls and not self._link.secure and command not in _BEFORE_TLS
 
     def authentication_missing(self) -> bool:
         """Whether the client has to log in before it goes on (RFC 4954 section 6, reply 530)."""
@@ -286,6 +293,20 @@ class Conversation:
             return "501 5.5.4 QUIT takes no argument"
         self.quitting = True
         return "221 2.0.0 Bye"
+
+    def starttls(self, argument: str | None) -> str:
+        """STARTTLS (RFC 3207 section 4)."""
+        if argument is not None:
+            return "501 5.5.4 STARTTLS takes no argument"
+        if self._link.secure:
+            return "503 5.5.1 TLS is on already"
+        if not self._extended:
+            return f"503 5.5.1 Send {self.hello} first"
+        options = self.world.settings.tls_options
+        if options is None or options.starttls == "refuse":
+            return "454 4.7.0 TLS is not available just now"
+        self.starting_tls = True
+        return "220 2.0.0 Ready to start TLS"
 
     def auth(self, argument: str | None) -> str:
         """AUTH (RFC 4954 section 4)."""

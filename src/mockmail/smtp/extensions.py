@@ -27,6 +27,7 @@ EXTENSIONS = (
     Extension("BINARYMIME", "RFC 3030", needs=frozenset({"CHUNKING", "8BITMIME"})),
     Extension("DSN", "RFC 3461", parameters=frozenset({"RET", "ENVID", "NOTIFY", "ORCPT"})),
     Extension("ENHANCEDSTATUSCODES", "RFC 2034"),
+    Extension("STARTTLS", "RFC 3207", commands=frozenset({"STARTTLS"}), needs=frozenset({"starttls"})),
     Extension("AUTH", "RFC 4954", commands=frozenset({"AUTH"}), parameters=frozenset({"AUTH"})),
     Extension("REQUIRETLS", "RFC 8689", parameters=frozenset({"REQUIRETLS"}), needs=frozenset({"tls"})),
     Extension("DELIVERBY", "RFC 2852", parameters=frozenset({"BY"})),
@@ -34,8 +35,9 @@ EXTENSIONS = (
     Extension("EXPN", "RFC 5321", commands=frozenset({"EXPN"})),
     Extension("HELP", "RFC 5321", commands=frozenset({"HELP"})),
 )
-"""In the order in which they are advertised. What a row needs is another row, or the fact ``"tls"``: the bytes travel
-over TLS."""
+"""In the order in which they are advertised. What a row needs is another row, or a fact: ``"tls"``, the bytes travel
+over TLS; ``"starttls"``, they may be made to. STARTTLS is understood, so that it can be refused, but not shown where
+there is TLS already."""
 
 COMMAND_LINE_LIMIT_BYTES = 512
 """With CRLF (RFC 5321 section 4.5.3.1.4)."""
@@ -59,7 +61,7 @@ class Capabilities:
     less ``hide``; ``advertise`` has words that are shown and mean nothing. ``protocol`` is ``smtp`` or ``lmtp``.
     Raises ``ConfigurationError`` for a name that no row has."""
 
-    __slots__ = ("_advertise", "commands", "line_limits_bytes", "names", "parameters")
+    __slots__ = ("_advertise", "_shown", "commands", "line_limits_bytes", "names", "parameters")
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class Capabilities:
         given = enabled.union(facts)
         rows = [row for row in EXTENSIONS if row.name in enabled and row.needs <= given]
         self.names = frozenset(row.name for row in rows)
+        self._shown = self.names - {"STARTTLS"} if "tls" in facts else self.names
         self.commands = (LMTP_COMMANDS if protocol == "lmtp" else COMMANDS).union(*(row.commands for row in rows))
         self.parameters = frozenset().union(*(row.parameters for row in rows))
         self._advertise = tuple(advertise)
@@ -100,7 +103,7 @@ class Capabilities:
             "AUTH": " ".join(mechanisms),
             "LIMITS": limits if transaction_limit is None else f"MAILMAX={transaction_limit} {limits}",
         }
-        names = self.names if parameters["AUTH"] else self.names - {"AUTH"}
+        names = self._shown if parameters["AUTH"] else self._shown - {"AUTH"}
         lines = [f"{row.name} {parameters.get(row.name, '')}".rstrip() for row in EXTENSIONS if row.name in names]
         return lines + list(self._advertise)
 
@@ -109,6 +112,7 @@ def capabilities_of(settings: Settings, protocol: str = "smtp", *, facts: Collec
     """What these settings offer by ``smtp`` or ``lmtp``. Raises ``ConfigurationError`` for a name in ``hide`` that the
     protocol does not have."""
     hide, advertise = settings.hide.get(protocol, ()), settings.advertise.get(protocol, ())
+    facts = {*facts, "starttls"} if settings.starttls_offered else facts
     return _capabilities(settings.profile, tuple(hide), tuple(advertise), frozenset(facts), protocol)
 
 
@@ -117,6 +121,8 @@ def _capabilities(
     profile: str, hide: tuple[str, ...], advertise: tuple[str, ...], facts: frozenset[str], protocol: str
 ) -> Capabilities:
     only = profile_named(profile).names(protocol)
+    if only is not None:
+        only |= {"STARTTLS"}  # TLS is a setting of its own, which no profile takes away
     return Capabilities(
         only=only,
         hide=without_mechanisms(hide, hidden=True),

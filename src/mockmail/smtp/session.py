@@ -91,6 +91,9 @@ class SmtpSession:
         """Take bytes. Message text goes to its reader at once, lines wait for the next pull."""
         if self._out.ended:
             return
+        if self._talk.starting_tls:
+            self._input.passed_by(len(data))  # plain text behind STARTTLS is nobody's
+            return
         if self._talk.reader is not None and self._held is None and not self._input:
             self._input.passed_by(len(data))
             self._read_text(data)
@@ -295,6 +298,9 @@ class SmtpSession:
             self._out.say(reply)
             return
         self._out.answer(name, shown(name, argument), reply)
+        if self._talk.starting_tls:
+            self._input.drop_rest()
+            self._stopped = True
 
     def _greet(self, refusal: str | None) -> None:
         reply = self._talk.greeting() if refusal is None else refusal
@@ -330,6 +336,8 @@ class SmtpSession:
             return "503 5.5.1 The server does not serve you: send QUIT"
         if not self._talk.understands(name):
             return f"500 5.5.1 There is no command {printable(name)}"
+        if self._talk.tls_missing(name):
+            return "530 5.7.0 Must issue a STARTTLS command first"
         if argument is not None and name not in _UTF8_COMMANDS and not argument.isascii():
             return "501 5.5.4 The argument is not ASCII"
         try:

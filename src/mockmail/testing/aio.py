@@ -18,6 +18,8 @@ from mockmail.core.events import (
     LoginFailed,
     Moved,
     Rejected,
+    TLSFailed,
+    TLSStarted,
 )
 from mockmail.core.message import Message, StoredMessage
 from mockmail.errors import NotRunningError
@@ -35,6 +37,8 @@ from mockmail.testing.kinds import (
     LOGIN_FAILED,
     MOVED,
     REJECTED,
+    TLS_REFUSED,
+    TLS_STARTED,
     kind_named,
 )
 from mockmail.testing.matching import (
@@ -47,8 +51,10 @@ from mockmail.testing.matching import (
     FlaggedCriteria,
     LoginCriteria,
     MovedCriteria,
+    RefusedTLSCriteria,
     RejectedCriteria,
     Text,
+    TLSCriteria,
     with_named,
 )
 from mockmail.testing.source import Source
@@ -365,6 +371,36 @@ class _AsyncSessions:
         return await run_async(
             self._source,
             expect.the_one(Query(self._source, LOGIN_FAILED, "assert_login_failed", criteria), timeout, quiet),
+        )
+
+    async def assert_tls_started(
+        self, *, timeout: float | None = None, quiet: float = 0.0, **criteria: Unpack[TLSCriteria]
+    ) -> TLSStarted:
+        """Wait for a TLS handshake that both sides finished, and return the first that fits. It does not say that the
+        client looked at the certificate: that is seen with ``TLS(certificate="untrusted")`` and
+        :meth:`assert_tls_refused`."""
+        __tracebackhide__ = True
+        return await run_async(
+            self._source,
+            expect.the_one(Query(self._source, TLS_STARTED, "assert_tls_started", criteria), timeout, quiet),
+        )
+
+    async def assert_not_tls_started(self, *, quiet: float = 0.0, **criteria: Unpack[TLSCriteria]) -> None:
+        """No TLS handshake that fits has been finished, nor is for ``quiet`` seconds."""
+        __tracebackhide__ = True
+        await run_async(
+            self._source, expect.none(Query(self._source, TLS_STARTED, "assert_not_tls_started", criteria), quiet)
+        )
+
+    async def assert_tls_refused(
+        self, *, timeout: float | None = None, quiet: float = 0.0, **criteria: Unpack[RefusedTLSCriteria]
+    ) -> TLSFailed:
+        """Wait for a client to refuse TLS, and return the first refusal that fits; ``reason`` is its alert, such as
+        ``"unknown ca"``."""
+        __tracebackhide__ = True
+        return await run_async(
+            self._source,
+            expect.the_one(Query(self._source, TLS_REFUSED, "assert_tls_refused", criteria), timeout, quiet),
         )
 
     async def assert_command(

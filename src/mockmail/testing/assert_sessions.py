@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from mockmail.core.events import Command, LoggedIn, LoginFailed
+from mockmail.core.events import Command, LoggedIn, LoginFailed, TLSFailed, TLSStarted
 from mockmail.testing import expect
 from mockmail.testing.checks import protocol_errors
 from mockmail.testing.expect import Query, run
 from mockmail.testing.explain import command_line
-from mockmail.testing.kinds import COMMAND, IDLING, LOGGED_IN, LOGIN_FAILED
-from mockmail.testing.matching import CommandCriteria, FailedLoginCriteria, LoginCriteria, Text, with_named
+from mockmail.testing.kinds import COMMAND, IDLING, LOGGED_IN, LOGIN_FAILED, TLS_REFUSED, TLS_STARTED
+from mockmail.testing.matching import (
+    CommandCriteria,
+    FailedLoginCriteria,
+    LoginCriteria,
+    RefusedTLSCriteria,
+    Text,
+    TLSCriteria,
+    with_named,
+)
 from mockmail.testing.source import Source
 
 __all__ = ["SessionAssertions"]
@@ -41,6 +49,36 @@ class SessionAssertions(Source):
         """Wait for a login refused, and return the first. ``account`` is the name that was tried."""
         __tracebackhide__ = True
         return run(self, expect.the_one(Query(self, LOGIN_FAILED, "assert_login_failed", criteria), timeout, quiet))
+
+    def assert_tls_started(
+        self, *, timeout: float | None = None, quiet: float = 0.0, **criteria: Unpack[TLSCriteria]
+    ) -> TLSStarted:
+        """Wait for a TLS handshake that both sides finished, and return the first that fits.
+
+        It says that the bytes were encrypted, and how. Whether the client looked at the certificate cannot be seen
+        from here: for that, start a server with ``tls=TLS(certificate="untrusted")``, and see by
+        :meth:`assert_tls_refused` that the client refuses it.
+        """
+        __tracebackhide__ = True
+        return run(self, expect.the_one(Query(self, TLS_STARTED, "assert_tls_started", criteria), timeout, quiet))
+
+    def assert_not_tls_started(self, *, quiet: float = 0.0, **criteria: Unpack[TLSCriteria]) -> None:
+        """No TLS handshake that fits has been finished, nor is for ``quiet`` seconds."""
+        __tracebackhide__ = True
+        run(self, expect.none(Query(self, TLS_STARTED, "assert_not_tls_started", criteria), quiet))
+
+    def assert_tls_refused(
+        self, *, timeout: float | None = None, quiet: float = 0.0, **criteria: Unpack[RefusedTLSCriteria]
+    ) -> TLSFailed:
+        """Wait for a client to refuse TLS, and return the first refusal that fits.
+
+        ``reason`` is the client's alert: ``"unknown ca"`` of an untrusted or self-signed certificate, ``"certificate
+        expired"``, ``"bad certificate"`` (wrong host, not yet valid); other libraries may choose others. A client that
+        says none has ``"left during the handshake"`` or, when it looks at the certificate only afterwards, ``"left
+        without a word"``.
+        """
+        __tracebackhide__ = True
+        return run(self, expect.the_one(Query(self, TLS_REFUSED, "assert_tls_refused", criteria), timeout, quiet))
 
     def assert_command(
         self, name: str, *, timeout: float | None = None, quiet: float = 0.0, **criteria: Unpack[CommandCriteria]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mockmail.core.events import Command, Delivered, Expunged, Fetched, Moved, Rejected
+from mockmail.core.events import Command, Delivered, Expunged, Fetched, Moved, Rejected, TLSFailed, TLSStarted
 from mockmail.core.journal import Mark
 from mockmail.core.message import Message, StoredMessage
 from mockmail.core.world import World
@@ -246,6 +246,17 @@ def _login_line(event: Any, states: Mapping[str, list[str]]) -> str:
     return f"{clock_time(event.at)}  {name}  {event.protocol} {event.mechanism} {tls} in {event.session}{failed}"
 
 
+def _tls_line(event: TLSStarted, states: Mapping[str, list[str]]) -> str:
+    how = "from the first byte" if event.implicit else "upgraded"
+    certificate = f", client certificate {event.client_certificate}" if event.client_certificate else ""
+    return f"{clock_time(event.at)}  {event.session}  {event.version} {event.cipher}, {how}{certificate}"
+
+
+def _tls_refused_line(event: TLSFailed, states: Mapping[str, list[str]]) -> str:
+    how = "from the first byte" if event.implicit else "on upgrading"
+    return f"{clock_time(event.at)}  {event.session}  TLS refused {how}: {event.reason}"
+
+
 def command_line(event: Command) -> str:
     """Time, session, command, reply."""
     arguments = f" {_clipped(event.arguments)}" if event.arguments else ""
@@ -270,4 +281,6 @@ _LINES: dict[str, Line] = {
     "login_failed": _login_line,
     "command": lambda event, states: command_line(event),
     "idling": _idle_line,
+    "tls_started": _tls_line,
+    "tls_refused": _tls_refused_line,
 }

@@ -22,6 +22,8 @@ from mockmail.core.events import (
     Rejected,
     Seeded,
     SessionClosed,
+    TLSFailed,
+    TLSStarted,
 )
 from mockmail.core.journal import Mark
 from mockmail.core.message import Message, StoredMessage
@@ -42,6 +44,7 @@ from mockmail.testing.matching import (
     protocol_test,
     text_test,
     tls_test,
+    truth_test,
     word_test,
 )
 from mockmail.testing.source import Source
@@ -59,6 +62,8 @@ __all__ = [
     "LOGIN_FAILED",
     "MOVED",
     "REJECTED",
+    "TLS_REFUSED",
+    "TLS_STARTED",
     "Kind",
     "kind_named",
 ]
@@ -274,6 +279,40 @@ LOGIN_FAILED: Kind[LoginFailed, LoginFailed] = Kind(
     returns=_itself,
     message=_no_message,
     one="any",
+)
+
+_IMPLICIT: Field[Any] = Field(lambda event: event.implicit, truth_test)
+
+TLS_STARTED: Kind[TLSStarted, TLSStarted] = Kind(
+    name="tls_started",
+    noun="TLS handshake",
+    events=(TLSStarted,),
+    fields={
+        "protocol": _PROTOCOL,
+        "version": Field(lambda event: event.version, text_test),
+        "cipher": Field(lambda event: event.cipher, text_test),
+        "client_certificate": Field(lambda event: event.client_certificate, tls_test),
+        "implicit": _IMPLICIT,
+    },
+    returns=_itself,
+    message=_no_message,
+    one="any",
+)
+
+
+def _refusals(source: Source, world: World, since: Mark | None) -> list[TLSFailed]:
+    return [event for event in world.journal.of(TLSFailed, since) if event.by_client]
+
+
+TLS_REFUSED: Kind[TLSFailed, TLSFailed] = Kind(
+    name="tls_refused",
+    noun="TLS refusal by a client",
+    events=(TLSFailed,),
+    fields={"protocol": _PROTOCOL, "reason": Field(lambda event: event.reason, text_test), "implicit": _IMPLICIT},
+    returns=_itself,
+    message=_no_message,
+    one="any",
+    gather=_refusals,
 )
 
 COMMAND: Kind[Command, Command] = Kind(

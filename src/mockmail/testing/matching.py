@@ -9,7 +9,17 @@ from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
 
 from mockmail.core.accounts import canonical_address, canonical_name
 from mockmail.core.events import Appended as AppendedEvent
-from mockmail.core.events import Command, Expunged, Fetched, LoggedIn, LoginFailed, Moved, Rejected
+from mockmail.core.events import (
+    Command,
+    Expunged,
+    Fetched,
+    LoggedIn,
+    LoginFailed,
+    Moved,
+    Rejected,
+    TLSFailed,
+    TLSStarted,
+)
 from mockmail.core.journal import Mark
 from mockmail.core.mailbox import SYSTEM_FLAGS
 from mockmail.core.message import Message, StoredMessage
@@ -27,7 +37,9 @@ __all__ = [
     "FlaggedCriteria",
     "LoginCriteria",
     "MovedCriteria",
+    "RefusedTLSCriteria",
     "RejectedCriteria",
+    "TLSCriteria",
     "Test",
     "Text",
     "account_field",
@@ -125,6 +137,29 @@ class FailedLoginCriteria(_Login, total=False):
     """Of logins refused."""
 
     where: Callable[[LoginFailed], object]
+
+
+class TLSCriteria(TypedDict, total=False):
+    """Of handshakes finished. ``version`` is ``"TLSv1.2"`` or ``"TLSv1.3"``; ``client_certificate`` compares with the
+    subject, ``True`` is any and ``False`` none; ``implicit``: on a port of its own, not by STARTTLS or STLS."""
+
+    protocol: str
+    version: Text
+    cipher: Text
+    client_certificate: bool | Text
+    implicit: bool
+    since: Mark
+    where: Callable[[TLSStarted], object]
+
+
+class RefusedTLSCriteria(TypedDict, total=False):
+    """Of handshakes that clients broke off. ``reason`` compares whole, or is searched."""
+
+    protocol: str
+    reason: Text
+    implicit: bool
+    since: Mark
+    where: Callable[[TLSFailed], object]
 
 
 class CommandCriteria(TypedDict, total=False):
@@ -311,6 +346,13 @@ def tls_test(name: str, wanted: object) -> Callable[[Any], bool]:
     if isinstance(wanted, bool):
         return lambda actual: (actual is not None) is wanted
     return text_test(name, wanted)
+
+
+def truth_test(name: str, wanted: object) -> Callable[[Any], bool]:
+    """Whether something is so."""
+    if not isinstance(wanted, bool):
+        raise ConfigurationError(f"{name} is {wanted!r}; write True or False, or leave {name} out.")
+    return lambda actual: actual is wanted
 
 
 def code_test(name: str, wanted: object) -> Callable[[Any], bool]:

@@ -38,9 +38,9 @@ class Connection(asyncio.Protocol):
     """Performs what a session asks for."""
 
     __slots__ = (
-        "_actions", "_closing", "_connections", "_discarding", "_eof", "_fault", "_heard", "_held", "_link",
+        "_actions", "_closing", "_connections", "_discarding", "_early", "_eof", "_fault", "_heard", "_held", "_link",
         "_listener", "_loop", "_lost", "_pause", "_peer", "_pull_is_due", "_reading", "_record", "_runtime", "_seam",
-        "_socket", "_timer", "_timer_at", "_transport", "_writing_paused", "session",
+        "_silent_since_tls", "_socket", "_timer", "_timer_at", "_transport", "_writing_paused", "session",
     )  # fmt: skip
 
     session: Session
@@ -72,6 +72,9 @@ class Connection(asyncio.Protocol):
         self._eof = False
         self._closing = False
         self._lost = False
+        self._silent_since_tls = False
+        self._early: bytearray | None = None
+        """During an upgrade: what came encrypted before we were told that the handshake was done."""
 
     # What asyncio calls
 
@@ -100,6 +103,8 @@ class Connection(asyncio.Protocol):
         try:
             self.session = listener.factory(link)
             self.session.greeting()
+            if listener.implicit_tls:
+                self._tls_started()
             if self._fault is not None:
                 self._actions.extend(self._seam.connect(self._fault))
                 self._perform()
@@ -110,7 +115,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._discarding or self._closing:
             return
+        if self._early is not None:
+            self._early += data
+            return
         self._heard = self._loop.time()
+        self._silent_since_tls = False
         self._record.received(data)
         # What the session wakes us for while it receives, the pull below does.
         self._pull_is_due = True
@@ -123,6 +132,9 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._eof = True
+        self._tls_in_vain()
+        if self._early is not None:
+            return False
         if self._discarding:
             self._transport.close()
             return True
@@ -153,6 +165,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._lost:
             return
+        self._tls_in_vain()
         self._lost = self._closing = True
         for timer in (self._timer, self._pause):
             if timer is not None:
@@ -176,6 +189,11 @@ class Connection(asyncio.Protocol):
     def link(self) -> Link:
         assert self._link is not None
         return self._link
+
+    @property
+    def made(self) -> bool:
+        """Whether there was ever a session on it."""
+        return self._link is not None
 
     def rebind(self, world: World) -> None:
         """A reset: from its next command on the session lives in ``world``."""
@@ -267,6 +285,7 @@ class Connection(asyncio.Protocol):
                 self._write(sends)
                 actions.clear()
                 self._held = True
+                self._early = bytearray()
                 self._runtime.spawn(self._handshake())
                 return
             if type(action) is Pause:
@@ -371,12 +390,27 @@ class Connection(asyncio.Protocol):
             return
         self._pull()
 
+    def _tls_started(self) -> None:
+        self._connections.handshakes.started(self.link, self._record, implicit=self._listener.implicit_tls)
+        self._silent_since_tls = True
+
+    def _tls_in_vain(self) -> None:
+        if self._silent_since_tls and not self._closing:
+            self._silent_since_tls = False
+            self._connections.handshakes.in_vain(self.link, self._record, implicit=self._listener.implicit_tls)
+
+    def _handshake_failed(self, error: OSError | None) -> None:
+        if not self._closing:
+            self._connections.handshakes.failed(self.link, self._record, error, implicit=False)
+
     async def _handshake(self) -> None:
         transport: asyncio.Transport | None = None
         try:
             transport = await start_tls(self._loop, self._transport, self, self._listener.tls)
+            if transport is None:
+                self._handshake_failed(None)
         except OSError as error:
-            self._record.note(f"TLS handshake failed: {error}")
+            self._handshake_failed(error)
         finally:
             # asyncio tells nobody of a connection lost before the handshake was done.
             if transport is None:
@@ -389,15 +423,19 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self.link.tls = info = tls_info(transport)
-        self._record.note(f"TLS started ({info.version}, {info.cipher})")
+        self._tls_started()
         self._reading, self._writing_paused, self._held = True, False, False
         self._heard = self._loop.time()
+        early, self._early = self._early, None
         try:
             self.session.tls_started(info)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
             return
-        self._pull()
+        if early:
+            self.data_received(bytes(early))
+        else:
+            self._pull()
 
 
 def reset_on_close(connected: socket.socket) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mockmail.wire.contract import Link, Session
 from mockmail.wire.faults import Fault, FaultPlan
+from mockmail.wire.handshakes import Handshakes
 from mockmail.wire.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ class Connections:
         transcript: Transcript | None = None,
         faults: FaultPlan | None = None,
         errors: list[BaseException] | None = None,
+        world: Callable[[], World] | None = None,
     ) -> None:
         self.transcript = transcript if transcript is not None else Transcript()
         self.faults = faults
         """Consulted at each command; may be replaced at any time."""
         self.errors: list[BaseException] = errors if errors is not None else []
         """Given to each new link. Whoever starts a new list has :meth:`rebind` tell the open ones."""
+        self.handshakes = Handshakes(world)
         self._open: dict[Connection, None] = {}
         self._numbers: dict[str, int] = {}
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from mockmail.errors import ConfigurationError
 from mockmail.wire.connection import Connection, reset_on_close
 from mockmail.wire.connections import Connections, SessionFactory
-from mockmail.wire.tls import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS
+from mockmail.wire.contract import Link
+from mockmail.wire.tls import accept_tls
 
 if TYPE_CHECKING:
     import ssl
@@ -107,26 +108,33 @@ class Listener:
             accepted.close()
             return
         connection = Connection(self, self._runtime, accepted, (peer[0], peer[1]), fault)
-        task = self._runtime.spawn(self._serve(accepted, connection))
+        task = self._runtime.spawn(self._serve(accepted, connection, (peer[0], peer[1])))
         # A stop may cancel the task before its first step, when no transport owns the socket yet.
         task.add_done_callback(lambda task: accepted.close() if task.cancelled() else None)
 
-    async def _serve(self, accepted: socket.socket, connection: Connection) -> None:
+    async def _serve(self, accepted: socket.socket, connection: Connection, peer: tuple[str, int]) -> None:
         assert self._runtime is not None
+        loop = self._runtime.loop
+        failure: OSError | None = None
         try:
             if self.implicit_tls:
-                await self._runtime.loop.connect_accepted_socket(
-                    lambda: connection,
-                    accepted,
-                    ssl=self.tls,
-                    ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                    ssl_shutdown_timeout=SHUTDOWN_SECONDS,
-                )
+                await accept_tls(loop, lambda: connection, accepted, self.tls)
             else:
-                await self._runtime.loop.connect_accepted_socket(lambda: connection, accepted)
-        except OSError:
+                await loop.connect_accepted_socket(lambda: connection, accepted)
+        except OSError as error:
             # The client went away, or would not have our TLS; that is its own affair.
+            failure = error
             accepted.close()
+        if self.implicit_tls and not connection.made:
+            self._handshake_failed(peer, failure)
+
+    def _handshake_failed(self, peer: tuple[str, int], error: OSError | None) -> None:
+        """There never was a session, but who looks for one shall see why."""
+        connections = self.connections
+        name = connections.name(self.protocol)
+        record = connections.transcript.open(self.protocol, name, peer)
+        connections.handshakes.failed(Link(self.protocol, name, peer, self.address), record, error, implicit=True)
+        connections.transcript.close(record)
 
 
 def _bind(host: str, port: int, setting: str) -> socket.socket:

@@ -1,10 +1,12 @@
-"""The upgrade of a connection to TLS."""
+"""Handshakes, and what became of them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from mockmail.wire.contract import TLSInfo
@@ -12,10 +14,12 @@ from mockmail.wire.contract import TLSInfo
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["HANDSHAKE_SECONDS", "SHUTDOWN_SECONDS", "drop_plain_text", "start_tls", "tls_info"]
+__all__ = ["accept_tls", "drop_plain_text", "handshake_failure", "start_tls", "tls_info"]
 
 HANDSHAKE_SECONDS = 30.0
 SHUTDOWN_SECONDS = 2.0
+
+_ALERT = re.compile(r"\balert (.+)")
 
 
 def drop_plain_text(transport: asyncio.Transport, connected: socket.socket) -> None:
@@ -25,6 +29,23 @@ def drop_plain_text(transport: asyncio.Transport, connected: socket.socket) -> N
     with contextlib.suppress(OSError):  # nothing more there
         while connected.recv(65536):
             pass
+
+
+async def accept_tls(
+    loop: asyncio.AbstractEventLoop,
+    connection: Callable[[], asyncio.Protocol],
+    accepted: socket.socket,
+    context: ssl.SSLContext | None,
+) -> None:
+    """Shake hands as the server with a client that begins with that. Raises ``OSError`` when they cannot agree; the
+    connection is not made then, nor when the client goes away first."""
+    await loop.connect_accepted_socket(
+        connection,
+        accepted,
+        ssl=context,
+        ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        ssl_shutdown_timeout=SHUTDOWN_SECONDS,
+    )
 
 
 async def start_tls(
@@ -79,3 +100,15 @@ def _channel_bindings(tls: ssl.SSLObject, version: str) -> dict[str, bytes]:
     kinds = [kind for kind in CHANNEL_BINDING_TYPES if kind != "tls-unique" or version != "TLSv1.3"]
     found = {kind: tls.get_channel_binding(kind) for kind in kinds}
     return {kind: data for kind, data in found.items() if data}
+
+
+def handshake_failure(error: OSError | None) -> tuple[str, bool]:
+    """Why a handshake failed (``None``: the client went away), and whether it was the client who would not go on."""
+    if isinstance(error, ConnectionAbortedError):  # asyncio's own, for a handshake that takes too long
+        return "timeout", False
+    if error is None or isinstance(error, ConnectionError):
+        return "left during the handshake", True
+    # ssl.SSLError: TLSV1_ALERT_UNKNOWN_CA, SSLV3_ALERT_BAD_CERTIFICATE ... are the client's, whatever OpenSSL's prefix.
+    reason = (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
+    alert = _ALERT.search(reason)
+    return (alert[1], True) if alert is not None else (reason, False)

@@ -57,7 +57,7 @@ def test_every_command_has_its_states():
 
 
 def test_the_base_protocol_has_the_commands_of_rfc_3501():
-    assert understood({"IMAP4REV1"}).commands == {
+    assert understood({"IMAP4REV1", "STARTTLS"}).commands == {
         "CAPABILITY", "NOOP", "LOGOUT", "STARTTLS", "AUTHENTICATE", "LOGIN", "SELECT", "EXAMINE", "CREATE", "DELETE",
         "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "LIST", "LSUB", "STATUS", "APPEND", "CHECK", "CLOSE", "EXPUNGE", "SEARCH",
         "FETCH", "STORE", "COPY", "UID FETCH", "UID STORE", "UID COPY", "UID SEARCH",

@@ -6,7 +6,7 @@ from mockmail.pop3.extensions import BASE_COMMANDS, COMMANDS, EXTENSIONS, LOGIN_
 
 
 def test_everything_is_in_force_by_default():
-    capabilities = capabilities_of(Settings())
+    capabilities = capabilities_of(Settings(tls=True))
     assert capabilities.names == {row.name for row in EXTENSIONS}
     assert capabilities.commands == COMMANDS
     assert LOGIN_COMMANDS < COMMANDS
@@ -14,9 +14,9 @@ def test_everything_is_in_force_by_default():
 
 @pytest.mark.parametrize("row", EXTENSIONS, ids=lambda row: row.name)
 def test_off_means_not_advertised_and_not_understood(row, new_world, new_peer):
-    world = new_world(hide={"pop3": [row.name]})
+    world = new_world(tls=True, hide={"pop3": [row.name]})
     capabilities = capabilities_of(world.settings)
-    assert row.name not in {line.split()[0] for line in capabilities.lines}
+    assert row.name not in {line.split()[0] for line in capabilities.lines()}
     assert capabilities.commands == COMMANDS - row.commands
     peer = new_peer(world)
     for command in sorted(row.commands):
@@ -26,7 +26,7 @@ def test_off_means_not_advertised_and_not_understood(row, new_world, new_peer):
 
 def test_a_profile_names_what_is_listed():
     capabilities = capabilities_of(Settings(profile="minimal"))
-    assert capabilities.lines == ("TOP", "USER", "UIDL")
+    assert capabilities.lines() == ("TOP", "USER", "UIDL")
     assert capabilities.commands == BASE_COMMANDS | {"CAPA", "TOP", "USER", "PASS", "UIDL"}
 
 

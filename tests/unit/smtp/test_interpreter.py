@@ -62,7 +62,7 @@ def test_a_command_runs_in_one_step(interpreter):
         (
             "HELP",
             "VRFY",
-            "501 5.5.4 Supported commands: AUTH BDAT DATA EHLO EXPN HELO HELP LHLO MAIL NOOP QUIT RCPT RSET",
+            "501 5.5.4 Supported commands: AUTH BDAT DATA EHLO EXPN HELO HELP LHLO MAIL NOOP QUIT RCPT RSET STARTTLS",
         ),
     ],
 )

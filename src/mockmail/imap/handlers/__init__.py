@@ -22,6 +22,7 @@ HANDLERS: Mapping[str, Handler] = {
     "LOGOUT": of_any_state.logout,
     "ID": of_any_state.identify,
     "ENABLE": of_any_state.enable,
+    "STARTTLS": login.starttls,
     "LOGIN": login.login,
     "AUTHENTICATE": login.authenticate,
     "SELECT": selecting.select,
@@ -46,4 +47,4 @@ HANDLERS: Mapping[str, Handler] = {
     "MOVE": messages.move,
     "EXPUNGE": messages.expunge,
 }
-"""By the command's name without UID. STARTTLS is understood once there is TLS."""
+"""By the command's name without UID."""

@@ -1,4 +1,4 @@
-"""LOGIN and AUTHENTICATE (RFC 3501 sections 6.2.2 and 6.2.3, RFC 4959)."""
+"""STARTTLS, LOGIN and AUTHENTICATE (RFC 3501 sections 6.2.1 to 6.2.3, RFC 4959)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,32 @@ from mockmail.auth import sasl
 from mockmail.auth.credentials import LoginRefused, log_in, log_in_by
 from mockmail.auth.mechanisms import offered_mechanisms, start_exchange
 from mockmail.core.accounts import AccountState
-from mockmail.imap.commands import Authenticate, Login
+from mockmail.imap.commands import Authenticate, Command, Login
 from mockmail.imap.replies import Completion, LineMode, Response, bad, no, ok
 from mockmail.imap.state import ConnectionState
 
-__all__ = ["authenticate", "login"]
+__all__ = ["authenticate", "login", "needs_tls", "starttls"]
+
+
+def starttls(state: ConnectionState, command: Command) -> Response:
+    """STARTTLS."""
+    if state.link.secure:
+        return bad("TLS is on already")
+    options = state.world.settings.tls_options
+    if options is None or options.starttls == "refuse":
+        return no("TLS is not available just now", "UNAVAILABLE")
+    return Completion("OK", "Begin TLS negotiation now", starts_tls=True)
+
+
+def needs_tls() -> Completion:
+    """What a login in plain text gets where TLS is required (RFC 5530 section 3)."""
+    return no("Logins need TLS here; give the command STARTTLS first", "PRIVACYREQUIRED")
 
 
 def login(state: ConnectionState, command: Login) -> Response:
     """LOGIN."""
+    if not state.login_permitted:
+        return needs_tls()
     try:
         account = log_in(state.world, state.link, command.user, command.password, "LOGIN")
     except LoginRefused:
@@ -24,6 +41,8 @@ def login(state: ConnectionState, command: Login) -> Response:
 
 def authenticate(state: ConnectionState, command: Authenticate) -> Response | LineMode:
     """AUTHENTICATE: the exchange goes on by lines until the mechanism has enough."""
+    if not state.login_permitted:
+        return needs_tls()
     exchange = start_exchange(state.world, state.link, command.mechanism)
     if exchange is None:
         known = ", ".join(offered_mechanisms(state.world, state.link))
