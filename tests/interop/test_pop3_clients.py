@@ -81,7 +81,7 @@ def test_every_command_of_poplib(mockmail: MockMail, connect: Connect) -> None:
     client = connect(None)
     assert client.getwelcome().startswith(b"+OK mockmail")
     capabilities = client.capa()
-    assert capabilities["SASL"] == ["PLAIN", "LOGIN"]
+    assert capabilities["SASL"][:2] == ["PLAIN", "LOGIN"]
     assert capabilities["EXPIRE"] == ["NEVER"]
     assert {"TOP", "USER", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "IMPLEMENTATION"} <= set(capabilities)
     client.apop(BOB, "any")
