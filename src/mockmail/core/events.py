@@ -15,6 +15,7 @@ __all__ = [
     "Accepted",
     "Actor",
     "Appended",
+    "Bounced",
     "Command",
     "Copied",
     "Delivered",
@@ -26,7 +27,10 @@ __all__ = [
     "LoggedIn",
     "LoginFailed",
     "Moved",
+    "Queued",
     "Rejected",
+    "RelayAttempted",
+    "Relayed",
     "Searched",
     "Seeded",
     "SessionClosed",
@@ -176,6 +180,81 @@ class Rejected(Event):
     code: int
     reply: str
     message: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued(Event):
+    """A message was put into the queue for a next-hop domain."""
+
+    message: Message
+    sender: str
+    """The reverse-path it goes out with."""
+    domain: str
+    recipients: tuple[str, ...]
+    """As given in RCPT, before aliases."""
+    addresses: tuple[str, ...]
+    """Where it goes for each of them, after aliases."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayAttempted(Event):
+    """A message was tried at a next hop, successfully or not."""
+
+    message: Message
+    domain: str
+    recipients: tuple[str, ...]
+    """Those it was tried for, as given in RCPT."""
+    addresses: tuple[str, ...]
+    attempt: int
+    """From 1; the hosts of several MX records, tried one after the other, are one attempt."""
+    via: str
+    """Name of the next hop; ``""`` when there was no route."""
+    address: tuple[str, int] | None
+    """Its host and port."""
+    reply: str
+    """The reply that decided it, or what happened instead in the form of one."""
+    tls: str | None
+    """Version of TLS, or ``None`` in plain text."""
+    duration_seconds: float
+    """In real time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed(Event):
+    """A next hop took a message over. One event for a message and a next hop, however many recipients."""
+
+    message: Message
+    domain: str
+    recipients: tuple[str, ...]
+    """Those it took it for, as given in RCPT, before aliases."""
+    addresses: tuple[str, ...]
+    attempts: int
+    """How many it took, this one included."""
+    via: str
+    """Name of the next hop: a domain, a host of an MX record, or ``"127.0.0.1:2525"``."""
+    address: tuple[str, int]
+    reply: str
+    tls: str | None
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bounced(Event):
+    """A message was given up for some of its recipients."""
+
+    message: Message
+    sender: str
+    """Whom the report of it is for; ``""`` for nobody."""
+    domain: str
+    recipients: tuple[str, ...]
+    """Those it failed for, as given in RCPT, before aliases."""
+    addresses: tuple[str, ...]
+    attempts: int
+    status: str
+    """Enhanced status code, such as ``"5.1.1"`` (RFC 3463)."""
+    reply: str
+    """The last reply, or what happened instead in the form of one."""
+    via: str
 
 
 @dataclass(frozen=True, slots=True)
