@@ -308,6 +308,14 @@ def test_a_token_that_is_not_good_gets_the_error_challenge(connect, name, messag
 
 
 @pytest.mark.parametrize(("name", "message"), BY_TOKEN.items())
+def test_a_client_that_hangs_up_on_the_error_challenge_has_failed(connect, name, message):
+    client = connect(users=USERS)
+    assert client.auth(name, message(BOB, "made-up"))[0] == "challenge"
+    client.session.connection_lost()
+    assert len(client.of(LoginFailed)) == 1
+
+
+@pytest.mark.parametrize(("name", "message"), BY_TOKEN.items())
 def test_without_users_any_token_does_until_one_is_issued(connect, name, message):
     client = connect()
     assert client.auth(name, message("new@example.test", "made-up")) == ("yes", b"")

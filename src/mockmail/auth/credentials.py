@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NoReturn
 
 from mockmail.auth.sasl import Credentials, Exchange, Failure, Finished, Refused
 from mockmail.auth.tokens import owner_of_token, token_flaw
@@ -12,7 +11,7 @@ from mockmail.core.events import LoggedIn, LoginFailed
 from mockmail.core.world import World
 from mockmail.wire.contract import Link
 
-__all__ = ["LoginRefused", "WorldSecrets", "log_in", "log_in_as", "log_in_by", "log_in_with"]
+__all__ = ["LoginRefused", "WorldSecrets", "log_in", "log_in_as", "log_in_by", "log_in_with", "record_failure"]
 
 _USERNAME_LIMIT = 320
 
@@ -38,11 +37,11 @@ def log_in_with(world: World, link: Link, username: str, check: Callable[[str], 
 
 
 def log_in_by(world: World, link: Link, exchange: Exchange, end: Finished | Refused) -> AccountState:
-    """Log in with the end of a SASL exchange, which may be a refusal. Records and raises as :func:`log_in`."""
-    mechanism = exchange.mechanism.name
+    """Log in with the end of a SASL exchange. Records and raises as :func:`log_in`; a refusal of the mechanism's own
+    the exchange has recorded."""
     if isinstance(end, Refused):
-        _refuse(world, link, end.username, mechanism, end.reason)
-    return log_in_as(world, link, end.credentials, mechanism)
+        raise LoginRefused(end.reason)
+    return log_in_as(world, link, end.credentials, exchange.mechanism.name)
 
 
 def log_in_as(world: World, link: Link, credentials: Credentials, mechanism: str) -> AccountState:
@@ -51,7 +50,8 @@ def log_in_as(world: World, link: Link, credentials: Credentials, mechanism: str
     try:
         account, checked = _admit(world, credentials)
     except LoginRefused as refused:
-        _refuse(world, link, username, mechanism, refused.reason)
+        record_failure(world, link, username, mechanism, refused.reason)
+        raise
     version = None if link.tls is None else link.tls.version
     world.journal.append(
         LoggedIn(
@@ -68,12 +68,12 @@ def log_in_as(world: World, link: Link, credentials: Credentials, mechanism: str
     return account
 
 
-def _refuse(world: World, link: Link, username: str, mechanism: str, reason: str) -> NoReturn:
+def record_failure(world: World, link: Link, username: str, mechanism: str, reason: str) -> None:
+    """Record ``LoginFailed``."""
     version = None if link.tls is None else link.tls.version
     world.journal.append(
         LoginFailed(world.clock.now(), link.protocol, link.session, username, mechanism, version, reason)
     )
-    raise LoginRefused(reason) from None
 
 
 class WorldSecrets:

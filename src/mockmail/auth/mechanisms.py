@@ -21,10 +21,10 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from mockmail.auth.cram import CramMD5Mechanism
-from mockmail.auth.credentials import WorldSecrets
+from mockmail.auth.credentials import WorldSecrets, record_failure
 from mockmail.auth.oauth import OAuthBearerMechanism, XOAuth2Mechanism
 from mockmail.auth.plain import AnonymousMechanism, ExternalMechanism, LoginMechanism, PlainMechanism
-from mockmail.auth.sasl import Exchange, Mechanism, Secrets
+from mockmail.auth.sasl import Exchange, Failure, Mechanism, Secrets
 from mockmail.auth.scram import ScramMechanism
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError
@@ -83,7 +83,13 @@ def start_exchange(world: World, link: Link, name: str) -> Exchange | None:
     if name.upper() not in _in_force(world, link)[0]:
         return None
     mechanism = new_mechanism(name, WorldSecrets(world, link))
-    return None if mechanism is None else Exchange(mechanism)
+    if mechanism is None:
+        return None
+
+    def record(failure: Failure) -> None:
+        record_failure(world, link, failure.username, mechanism.name, failure.reason)
+
+    return Exchange(mechanism, on_failure=record)
 
 
 def _in_force(world: World, link: Link) -> tuple[tuple[str, ...], frozenset[str]]:

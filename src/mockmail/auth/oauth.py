@@ -12,8 +12,10 @@ __all__ = ["OAuthBearerMechanism", "XOAuth2Mechanism"]
 SCOPE = "mail"
 """What an error challenge names as the scope to ask a token for."""
 
-# "user=" user ^A "auth=Bearer " token ^A ^A
-_XOAUTH2 = re.compile(r"user=(?P<username>[^\x00-\x1f]*)\x01auth=bearer (?P<token>[ -~]*)\x01\x01", re.IGNORECASE)
+# "user=" user ^A "auth=Bearer " token ^A *("vendor=" vendor ^A) ^A      (the vendor is IMAPClient's, for Yahoo)
+_XOAUTH2 = re.compile(
+    r"user=(?P<username>[^\x00-\x1f]*)\x01auth=bearer (?P<token>[ -~]*)\x01(?:[a-z]+=[ -~]*\x01)*\x01", re.IGNORECASE
+)
 # client-resp = (gs2-header kvsep *kvpair kvsep) / kvsep
 # kvsep = %x01; kvpair = key "=" value kvsep; key = 1*(ALPHA); value = *(VCHAR / SP / HTAB / CR / LF)
 _CLIENT_RESPONSE = re.compile(

@@ -150,11 +150,21 @@ Reply: TypeAlias = Prompt | Finished | Refused | Cancelled | Malformed
 
 class Exchange:
     """One authentication exchange in base64 lines. Call :meth:`begin`, then :meth:`receive` after each
-    :class:`Prompt`; any other reply ends it. Lines come without CRLF."""
+    :class:`Prompt`; any other reply ends it. Lines come without CRLF.
 
-    def __init__(self, mechanism: Mechanism, *, limit_bytes: int = LINE_LIMIT_BYTES) -> None:
+    ``on_failure`` is told of a refusal as soon as it is certain: curl hangs up on an error challenge.
+    """
+
+    def __init__(
+        self,
+        mechanism: Mechanism,
+        *,
+        limit_bytes: int = LINE_LIMIT_BYTES,
+        on_failure: Callable[[Failure], None] | None = None,
+    ) -> None:
         self.mechanism = mechanism
         self._limit_bytes = limit_bytes
+        self._on_failure = on_failure
         self._end: Finished | Refused | None = None
 
     def begin(self, initial: bytes | None = None) -> Reply:
@@ -190,6 +200,8 @@ class Exchange:
             return Prompt(_base64(step.data))
         if isinstance(step, Failure) and step.malformed:
             return Malformed(step.reason)
+        if isinstance(step, Failure) and self._on_failure is not None:
+            self._on_failure(step)
         end = Refused(step.reason, step.username) if isinstance(step, Failure) else Finished(step.credentials)
         if step.data is None:
             return end

@@ -22,6 +22,7 @@ BOB = Success(Credentials("bob@example.test", token="ya29.tok-en_~+/=="))
     [
         b"user=bob@example.test\x01auth=Bearer ya29.tok-en_~+/==\x01\x01",
         b"user=bob@example.test\x01auth=bearer ya29.tok-en_~+/==\x01\x01",
+        b"user=bob@example.test\x01auth=Bearer ya29.tok-en_~+/==\x01vendor=acme\x01\x01",
         b"user=bob@example.test\x01auth=Bearer  ya29.tok-en_~+/== \x01\x01",
     ],
 )

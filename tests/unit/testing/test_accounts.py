@@ -25,6 +25,18 @@ def test_an_account_has_an_inbox(mail, bob):
     assert repr(bob) == "<Account bob@example.test INBOX: 0>"
 
 
+def test_tokens(mail, bob):
+    token, brief = bob.token(), bob.token(expires_in=datetime.timedelta(minutes=5))
+    state = mail.world.account(BOB)
+    assert list(state.tokens) == [token, brief]
+    bob.revoke(token)
+    assert [issued.revoked for issued in state.tokens.values()] == [True, False]
+    with pytest.raises(ConfigurationError, match=r"was not issued to bob@example\.test"):
+        bob.revoke("made-up")
+    with pytest.raises(ConfigurationError, match="expires_in is '1h'"):
+        bob.token(expires_in="1h")
+
+
 def test_folders(mail, bob):
     assert bob.create_folder("Work/Old").name == "Work/Old"
     assert list(bob.folders) == ["INBOX", "Work", "Work/Old"]

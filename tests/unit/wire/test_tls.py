@@ -49,6 +49,42 @@ def test_start_tls(secure, contexts):
     assert session.lost == 1
 
 
+@pytest.fixture
+def certified():
+    """(server, client) that know each other's certificates."""
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(server)
+    server.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    authority.issue_cert("bob@example.test", common_name="Bob").configure_cert(client)
+    return server, client
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_session_learns_whom_the_client_is_and_what_binds_the_channel(wire, certified, version):
+    server, context = certified
+    server.minimum_version = server.maximum_version = version
+    running = wire.start(tls=server)
+    client = running.greeted()
+    client.ask("STARTTLS")
+    client.start_tls(context)
+    client.ask("ECHO hidden")
+    info = running.sessions[0].tls
+    assert "commonName=Bob" in info.client_certificate
+    assert info.certified_names == ("bob@example.test", "Bob")
+    kinds = [kind for kind in ssl.CHANNEL_BINDING_TYPES if kind != "tls-unique" or version == ssl.TLSVersion.TLSv1_2]
+    assert info.channel_bindings == {kind: client.socket.get_channel_binding(kind) for kind in kinds}
+    assert ("tls-unique" in info.channel_bindings) == (version == ssl.TLSVersion.TLSv1_2)
+    for data in info.channel_bindings.values():
+        assert repr(data) not in repr(info)
+    client.close()
+    running.stop()
+    assert running.errors == []
+
+
 @pytest.mark.parametrize("separately", [False, True])
 def test_plain_text_behind_starttls_is_dropped(secure, contexts, separately):
     client = secure.greeted()
