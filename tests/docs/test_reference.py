@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -30,6 +31,7 @@ from mockmail.testing.assert_sessions import SessionAssertions
 from mockmail.testing.faults import SCENARIOS
 from mockmail.testing.handover import SettingsFor
 from mockmail.testing.kinds import KINDS
+from mockmail.wire.certificates import Trust
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference.md"
@@ -65,6 +67,14 @@ def profiles() -> str:
         for profile in PROFILES.values()
     )
     return table(("profile", "SMTP", "POP3", "IMAP"), rows)
+
+
+def tls() -> str:
+    rows = (
+        (f"`{name}`", ", ".join(f"`{value!r}`" for value in get_args(hint)), f"`{getattr(mockmail.TLS, name)!r}`")
+        for name, hint in get_type_hints(mockmail.TLS).items()
+    )
+    return table(("argument", "values", "default"), rows)
 
 
 def criteria() -> str:
@@ -178,6 +188,8 @@ TABLES: dict[str, Callable[[], str]] = {
             *((name, text) for name, text in members(Endpoint) if name in ("`address`", "`url`")),
         ],
     ),
+    "tls": tls,
+    "trust": of(Trust),
     "delivery": of(DeliveryAssertions),
     "reading": of(ReadingAssertions),
     "sessions": of(SessionAssertions),
@@ -218,10 +230,22 @@ def test_the_reference_has_every_field_of_messages(kind: type) -> None:
     assert [name for name in sorted(names - inner) if f"`{name}" not in text] == []
 
 
+def test_the_reference_has_every_criterion() -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    cells = {
+        name for line in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", text, re.MULTILINE) for name in line.split(", ")
+    }
+    assert {f"`{name}`" for kind in KINDS.values() for name in kind.fields} - cells == set()
+
+
 def test_the_reference_has_every_fixture() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
     plugin = importlib.import_module("mockmail.pytest_plugin")
-    fixtures = [name for name, value in vars(plugin).items() if "fixture" in type(value).__name__.lower()]
+    fixtures = [
+        name
+        for name, value in vars(plugin).items()
+        if "fixture" in type(value).__name__.lower() and not name.startswith("_")
+    ]
     assert fixtures
     assert [name for name in fixtures if f"`{name}`" not in text] == []
 
