@@ -23,6 +23,8 @@ ROUNDS = 3
 
 def enter_environment() -> None:
     """Go on in the environment that has the peers; made when it is not there, or was made for other peers."""
+    # Bytecode is kept, as any installation keeps it: compiling our sources each time is not what users pay.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if Path(sys.prefix).resolve() == ENVIRONMENT.resolve():
         return
@@ -33,9 +35,7 @@ def enter_environment() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS, "-e", str(ROOT)], check=True)
         note.write_text(wanted, encoding="utf-8")
-    # Bytecode is kept, as any installation keeps it: compiling our sources each time is not what users pay.
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    os.execve(python, [str(python), *sys.argv], environment)
+    os.execv(python, [str(python), *sys.argv])
 
 
 def arguments() -> argparse.Namespace:
