@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mockmail.core.events import Command
 from mockmail.smtp.commands import Conversation
 from mockmail.smtp.framing import Outbox
-from mockmail.smtp.record import SYNTAX_CODES, record_command
+from mockmail.smtp.record import SYNTAX_CODES
 from mockmail.smtp.replies import code_of, without_status_code
 from mockmail.wire.contract import Action, Close, Link, StartTLS
 
@@ -33,17 +34,20 @@ class Answers(Outbox):
 
     def answer(self, name: str, arguments: str, *replies: str) -> None:
         """Record a command with its completion reply (or replies, as LMTP has), and queue that."""
-        talk = self._talk
-        record_command(talk.world, self._link, name, arguments, talk.account, "\n".join(replies))
-        for reply in replies:
-            self.say(reply)
-        last = replies[-1]
+        talk, link, last = self._talk, self._link, replies[-1]
+        world = talk.world
+        reply = last if len(replies) == 1 else "\n".join(replies)
+        world.journal.append(
+            Command(world.clock.now(), link.protocol, name, arguments, talk.account or "", link.session, reply)
+        )
+        for one in replies:
+            self.say(one)
         if last[:2] == "50" and code_of(last) in SYNTAX_CODES:
             self._errors += 1
             if self._errors >= self._error_limit:
                 self.say("421 4.7.0 Too many errors")
                 self.end(Close())
-        elif talk.quitting or any(reply.startswith("421") for reply in replies):
+        elif talk.quitting or reply.startswith("421") or "\n421" in reply:
             self.end(Close())
         elif talk.starting_tls:
             self.act(StartTLS())

@@ -53,15 +53,23 @@ class DataReader:
         """The text, dots unstuffed, behind ``prefix`` (lines that end in CRLF, or nothing). Call it once, at the end
         of data."""
         self._flush()
+        self._drop_overrun()
         text = b"".join([prefix, *self._chunks]) if prefix or len(self._chunks) != 1 else self._chunks[0]
         self._chunks = []
-        if self._overrun_bytes:
-            text = text[: -self._overrun_bytes]
         if not self._dotted:
             return text
         if not prefix and text.startswith(b"."):
             text = text[1:]
         return text.replace(_DOT, b"\r\n")
+
+    def _drop_overrun(self) -> None:
+        """Take back what turned out to be the end of data, before the text is joined: it may be long."""
+        overrun_bytes, self._overrun_bytes = self._overrun_bytes, 0
+        while overrun_bytes:
+            last = self._chunks.pop()
+            if len(last) > overrun_bytes:
+                self._chunks.append(last[:-overrun_bytes])
+            overrun_bytes -= min(overrun_bytes, len(last))
 
     def _finish(self, chunk: bytes, end: int) -> int:
         """The end of data ends at ``end`` in this chunk; its last three bytes are no text."""

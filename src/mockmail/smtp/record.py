@@ -1,8 +1,8 @@
-"""The events of an SMTP session: commands at their replies, and what was refused."""
+"""What the events of an SMTP session tell of its commands and of what was refused."""
 
 from __future__ import annotations
 
-from mockmail.core.events import Command, Rejected
+from mockmail.core.events import Rejected
 from mockmail.core.message import Message
 from mockmail.core.world import World
 from mockmail.smtp.params import AddressError, ArgumentError, parse_path
@@ -10,15 +10,9 @@ from mockmail.smtp.replies import code_of
 from mockmail.smtp.transaction import Transaction
 from mockmail.wire.contract import Link
 
-__all__ = ["SYNTAX_CODES", "record_command", "record_refusal", "shown"]
+__all__ = ["SYNTAX_CODES", "record_refusal", "shown"]
 
 SYNTAX_CODES = frozenset({500, 501, 502, 503, 504})
-
-
-def record_command(world: World, link: Link, name: str, arguments: str, account: str | None, reply: str) -> None:
-    """A command with its completion reply; of several replies, a line each."""
-    now = world.clock.now()
-    world.journal.append(Command(now, link.protocol, name, arguments, account or "", link.session, reply))
 
 
 def record_refusal(

@@ -70,8 +70,8 @@ class SmtpSession:
         """A command that is due when a pull comes; with a verdict, its fault was asked for already."""
         self._text_command: tuple[str, str | None] = ("DATA", None)
         """The command whose text is read."""
-        self._due: list[str] = []
-        """Whom to ask the faults about at the end of the text, last first."""
+        self._asked: list[str] = []
+        """Whom the faults are asked about at the end of the text."""
         self._refusals: list[str | None] = []
         """What the faults said about those asked."""
         self._unwelcome = False
@@ -219,8 +219,8 @@ class SmtpSession:
 
     def _ask_about_message(self) -> None:
         """Have the fate of the message decided, recipient by recipient."""
-        self._due, self._refusals = self._talk.whom_to_ask()[::-1], []
-        self._held = ("MESSAGE", self._due.pop(), None)
+        self._asked, self._refusals = self._talk.whom_to_ask(), []
+        self._held = ("MESSAGE", self._asked[0], None)
 
     # Commands
 
@@ -313,12 +313,11 @@ class SmtpSession:
         """Take what the faults say about the next recipient (by SMTP, about all) of a message that has come whole;
         after the last one, deliver."""
         self._refusals.append(refusal)
-        if self._due:
-            self._held = ("MESSAGE", self._due.pop(), None)
+        if len(self._refusals) < len(self._asked):
+            self._held = ("MESSAGE", self._asked[len(self._refusals)], None)
             return
-        talk, transaction = self._talk, self._talk.transaction
-        asked = talk.whom_to_ask()
-        message = None
+        talk, asked = self._talk, self._asked
+        transaction, message = talk.transaction, None
         try:
             replies, message = talk.message(self._refusals)
         except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test

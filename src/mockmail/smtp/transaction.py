@@ -69,7 +69,9 @@ def deliver(
     if reader.too_big:
         reply = f"552 5.3.4 The message is larger than {world.settings.max_message_bytes} bytes"
         return [refusal or reply for refusal in refusals], None
-    taken = [decision for decision, refusal in zip(transaction.decisions, refusals, strict=True) if refusal is None]
+    taken = transaction.decisions
+    if any(refusals):
+        taken = [decision for decision, refusal in zip(taken, refusals, strict=True) if refusal is None]
     message = _new_message(transaction, taken or transaction.decisions, reader, origin)
     reply = f"250 2.6.0 Message accepted as {message.id}"
     if taken and world.retired:
