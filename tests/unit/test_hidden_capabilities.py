@@ -83,7 +83,7 @@ def client():
     clients = []
 
     def make(protocol: str, *, hide: tuple[str, ...] = (), secure: bool = False, **settings) -> Client:
-        clients.append(Client(protocol, Settings(hide={protocol: hide}, **settings), secure=secure))
+        clients.append(Client(protocol, Settings(hide={protocol: hide}, tls=True, **settings), secure=secure))
         return clients[-1]
 
     yield make

@@ -3,7 +3,7 @@ import datetime
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockmail.config import Settings
@@ -468,6 +468,10 @@ PIECES = st.sampled_from(
         b"MAIL FROM:<\xff>\r\n",
         b"RCPT TO:<c@d>\r\n",
         b"DATA\r\n",
+        b"BDAT 5\r\n",
+        b"BDAT 3 LAST\r\nabc",
+        b"BDAT 0 LAST\r\n",
+        b"BDAT 99999\r\n",
         b"RSET\r\n",
         b"VRFY bob\r\n",
         b"HELP\r\n",
@@ -489,6 +493,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)  # 13,000 bytes in as many pieces take long on a busy machine
 @given(st.lists(PIECES, max_size=25), st.integers(1, 40))
 def test_any_input_gets_the_same_answers_however_it_is_cut(new_client, pieces, size):
     wire = b"".join(pieces)
