@@ -6,7 +6,8 @@ def test_all_workers_share_one_authority(project):
         @pytest.mark.parametrize("number", range(6))
         @pytest.mark.mockmail(tls=True)
         def test_tls(mockmail, number, worker_id):
-            pathlib.Path("seen-" + worker_id).write_text(mockmail.tls.ca_file + pathlib.Path(mockmail.tls.ca_file).read_text())
+            ca_file = pathlib.Path(mockmail.tls.ca_file)
+            pathlib.Path("seen-" + worker_id).write_text(str(ca_file) + ca_file.read_text())
             assert mockmail.smtps.port
     """)
     result = project.runpytest_subprocess("-n", "2", "-p", "xdist")
