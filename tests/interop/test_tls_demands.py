@@ -84,6 +84,7 @@ def peer():
             stack.callback(lambda: made.close())
             return made
 
+        connect.enter = stack.enter_context
         yield connect
 
 
@@ -115,8 +116,8 @@ INJECTED = {
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_plain_text_behind_the_command_is_never_acted_on(mail, peer, protocol):
-    mail.reset()
+def test_plain_text_behind_the_command_is_never_acted_on(peer, protocol):
+    mail = peer.enter(MockMail(users=USERS, tls=True))
     client = peer(mail, protocol)
     client.capabilities()
     assert client.say(ASK[protocol] + INJECTED[protocol])[:4] in (b"220 ", b"+OK ", b"t OK")
@@ -304,9 +305,9 @@ def test_a_login_over_required_tls():
 
 @pytest.mark.parametrize("way", ["starttls", "implicit"])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_who_leaves_after_the_handshake_has_refused_too(mail, peer, protocol, way):
+def test_who_leaves_after_the_handshake_has_refused_too(peer, protocol, way):
     """So do Node's and GnuTLS's clients, which look at the certificate when the handshake is done."""
-    mail.reset()
+    mail = peer.enter(MockMail(tls=True))
     if way == "implicit":
         with implicit(mail, protocol, mail.tls.client_context()):
             pass
@@ -321,8 +322,8 @@ def test_who_leaves_after_the_handshake_has_refused_too(mail, peer, protocol, wa
     assert started.session == refused.session
 
 
-def test_a_failure_says_what_handshakes_there_were(mail):
-    mail.reset()
+def test_a_failure_says_what_handshakes_there_were(peer):
+    mail = peer.enter(MockMail(tls=True))
     with implicit(mail, "imap", mail.tls.client_context()) as tls:
         tls.recv(10)
     mail.assert_tls_refused(protocol="imap")
@@ -350,8 +351,8 @@ def test_half_a_handshake_ends_in_time(peer, way, monkeypatch):
 
 
 @pytest.mark.parametrize("way", ["starttls", "implicit"])
-def test_garbage_for_a_handshake_costs_its_sender_alone(mail, peer, way):
-    mail.reset()
+def test_garbage_for_a_handshake_costs_its_sender_alone(peer, way):
+    mail = peer.enter(MockMail(tls=True))
     client = peer(mail, "smtp")
     client.capabilities()
     if way == "starttls":
