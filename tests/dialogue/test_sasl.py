@@ -444,7 +444,7 @@ def test_the_recorded_command_has_no_secret(connect):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(list(MECHANISMS)), answers=st.lists(st.binary(max_size=60), max_size=4))
 def test_any_answers_get_the_protocols_own_replies(protocol, name, answers):
     advertise = {protocol: ["AUTH=ANONYMOUS"]}

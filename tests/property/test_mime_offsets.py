@@ -68,7 +68,7 @@ def our_leaves(part: Part) -> list[tuple[str, bytes]]:
     return [(one.media_type, one.content) for one in part.walk() if not one.is_multipart and one.message is None]
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(tree=trees, linesep=st.sampled_from(["\r\n", "\n"]))
 def test_leaves_are_those_of_the_standard_library(tree, linesep):
     raw = build(tree).as_bytes(policy=email.policy.SMTP.clone(linesep=linesep))
@@ -78,7 +78,7 @@ def test_leaves_are_those_of_the_standard_library(tree, linesep):
     assert_balanced(structure(part, extended=True))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(tree=trees)
 def test_fields_are_those_of_the_standard_library(tree):
     raw = build(tree).as_bytes()
@@ -139,7 +139,7 @@ noise = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(raw=noise)
 def test_any_bytes_are_a_message(raw):
     part = parse(raw)
@@ -160,7 +160,7 @@ def test_any_bytes_are_a_message(raw):
     assert all(isinstance(one.content, bytes) for one in attachments(part))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(raw=noise)
 def test_any_bytes_are_a_value(raw):
     assert all(isinstance(address.address, str) for address in addresses(raw))

@@ -170,4 +170,4 @@ class Views(RuleBasedStateMachine):
 
 
 TestViews = Views.TestCase
-TestViews.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestViews.settings = settings(max_examples=60, stateful_step_count=30)

@@ -282,7 +282,7 @@ def test_it_binds_by_tls_exporter(mechanism):
     assert isinstance(play_by_hand(run, "p=tls-exporter,,", BINDING), Success)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @any_of(first=st.binary(max_size=60) | st.text(max_size=40).map(lambda text: f"n,,n={text},r=abc".encode()))
 def test_any_first_message_gives_a_step(first):
     class Secrets:

@@ -41,7 +41,8 @@ def test_the_watcher_is_told_in_the_step_that_adds() -> None:
     assert seen == [(one, True)]
     queue.discard(one)
     queue.discard(one)
-    assert list(queue) == [] and len(queue) == 0
+    assert list(queue) == []
+    assert len(queue) == 0
 
 
 def test_a_picture_shows_those_waiting_and_stays() -> None:

@@ -168,7 +168,7 @@ def test_no_first_line_is_longer_than_allowed(new_peer, command):
     assert rest == ""
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.sampled_from(

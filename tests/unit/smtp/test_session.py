@@ -3,7 +3,7 @@ import datetime
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mockmail.config import Settings
@@ -493,7 +493,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None)  # 13,000 bytes in as many pieces take long on a busy machine
 @given(st.lists(PIECES, max_size=25), st.integers(1, 40))
 def test_any_input_gets_the_same_answers_however_it_is_cut(new_client, pieces, size):
     wire = b"".join(pieces)
