@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -110,7 +112,7 @@ class MockMail(Assertions):
             transcript=self._transcript, faults=plan, errors=self._errors, world=lambda: self._world
         )
         self._listeners: dict[str, Listener] = {}
-        self._last_uid_validity = 0
+        self._uid_validities: itertools.count[int] | None = None
         self._late: list[Message] = []
         self._world = self._new_world(self._own_settings)
         self.tls = Trust(lambda: bool(self._world.settings.tls))
@@ -151,13 +153,9 @@ class MockMail(Assertions):
 
     def _new_world(self, settings: Settings) -> World:
         clock = Clock()
-        if not self._last_uid_validity:
-            self._last_uid_validity = int(clock.now().timestamp())
-        return World(settings, clock, next_uid_validity=self._next_uid_validity, late=self._late)
-
-    def _next_uid_validity(self) -> int:
-        self._last_uid_validity += 1
-        return self._last_uid_validity
+        if self._uid_validities is None:
+            self._uid_validities = itertools.count(int(clock.now().timestamp()) + 1)
+        return World(settings, clock, next_uid_validity=partial(next, self._uid_validities), late=self._late)
 
     def _fault_fired(self, fault: Fault, command: Command) -> None:
         at, protocol, session, account = command.at, command.protocol, command.session, command.account
@@ -235,7 +233,7 @@ class MockMail(Assertions):
         if settings is not self._world.settings:
             check_capabilities(settings)
             settings.check_together()
-        self._warn_of_late_mail()
+        _warn_of_late_mail(self._late)
         if self._runtime.running:
             self.call(swap)
         else:
@@ -243,22 +241,11 @@ class MockMail(Assertions):
 
     def check(self) -> None:
         """Raise ``ServerError`` for unexpected errors inside the servers since the last call, and warn of late mail."""
-        self._warn_of_late_mail()
+        _warn_of_late_mail(self._late)
         if self._errors:
             errors = list(self._errors)
             del self._errors[: len(errors)]
             raise ServerError(errors) from errors[0]
-
-    def _warn_of_late_mail(self) -> None:
-        while self._late:
-            message = self._late.pop(0)
-            warnings.warn(
-                f"A message to {', '.join(message.recipients) or 'nobody'} with the subject {message.subject!r} was"
-                " begun before the last reset and arrived after it: work left over by an earlier test. It was refused"
-                " and is not shown; have that test wait for its mail.",
-                LateMailWarning,
-                stacklevel=4,
-            )
 
     # Where it is
 
@@ -362,3 +349,15 @@ def _mailbox_lines(rows: list[tuple[str, str, int, list[Entry]]]) -> Iterator[st
             flags = " ".join(sorted(entry.flags))
             sender = entry.message.from_ or entry.message.sender or "<>"
             yield f"  {entry.uid}  from {sender}  {entry.message.subject!r}  {flags}".rstrip()
+
+
+def _warn_of_late_mail(late: list[Message]) -> None:
+    while late:
+        message = late.pop(0)
+        warnings.warn(
+            f"A message to {', '.join(message.recipients) or 'nobody'} with the subject {message.subject!r} was"
+            " begun before the last reset and arrived after it: work left over by an earlier test. It was refused"
+            " and is not shown; have that test wait for its mail.",
+            LateMailWarning,
+            stacklevel=4,
+        )

@@ -99,7 +99,9 @@ class ImapSession:
                     action = item
                     self._closed = isinstance(item, Close | Abort)
                     if isinstance(item, StartTLS):
-                        self._await_tls()
+                        self._starting_tls = True
+                        self._framer.clear()
+                        self._fresh = False
                     break
                 chunk: bytes | None = item
             elif self._running is not None:
@@ -151,13 +153,8 @@ class ImapSession:
     def tls_started(self, info: TLSInfo) -> None:
         """Forget what came in plain text (RFC 3501 section 6.2.1)."""
         self.link.tls = info
-        self._await_tls()
-        self._starting_tls = False
-
-    def _await_tls(self) -> None:
-        self._starting_tls = True
         self._framer.clear()
-        self._fresh = False
+        self._fresh = self._starting_tls = False
 
     def rebind(self, world: World) -> None:
         """Go over to a new world when the command in progress is done; one that has come in part counts as such."""
