@@ -204,7 +204,24 @@ def test_smtplib_speaks_lmtp(lmtp: MockMail) -> None:
     assert {command.protocol for command in lmtp.commands()} == {"lmtp"}
 
 
-def test_aiosmtplib_finds_no_smtp_where_lmtp_is(lmtp: MockMail) -> None:
+def test_one_recipient_fails_at_delivery(lmtp: MockMail) -> None:
+    full = lmtp.faults.lmtp("MESSAGE", reply="452 4.2.2 Mailbox full", to=BOB)
+    odd = lmtp.faults.lmtp("MESSAGE", garble=True, to="odd@example.test")
+    with smtplib.LMTP(*lmtp.lmtp.address) as client:
+        client.sendmail(ANN, [ANN, BOB], b"Subject: by halves\r\n\r\n")
+        assert client.getreply() == (452, b"4.2.2 Mailbox full")
+        client.rset()
+        # Garbage for one of the recipients is garbage for the answers to all, which go out together.
+        with pytest.raises(smtplib.SMTPResponseException):
+            client.sendmail(ANN, ["odd@example.test", ANN], b"Subject: garbled\r\n\r\n")
+        client.close()
+    assert (full.hits, odd.hits) == (1, 1)
+    assert lmtp.assert_delivered(subject="by halves").recipients == (ANN,)
+    lmtp.assert_rejected(to=BOB, code=452)
+    lmtp.assert_delivered(subject="garbled", to=["odd@example.test", ANN])
+
+
+def test_no_client_finds_smtp_where_lmtp_is(lmtp: MockMail) -> None:
     with pytest.raises(smtplib.SMTPHeloError), smtplib.SMTP(*lmtp.lmtp.address) as client:
         client.sendmail(BOB, [ANN], b"Subject: no\r\n\r\n")
     lmtp.assert_not_delivered()

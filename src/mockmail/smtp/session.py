@@ -285,6 +285,8 @@ class SmtpSession:
             return
         transaction = self._talk.transaction
         reply = self._run(name, argument) if refusal is None else refusal
+        if name == "RCPT" and refusal is not None and transaction is not None:
+            transaction.refused += 1
         if name == "BDAT" and self._talk.reader is not None:
             if not reply:
                 self._ask_about_message()

@@ -43,11 +43,11 @@ def vocabularies() -> dict[str, Vocabulary]:
     from mockmail.pop3 import extensions as pop3
     from mockmail.smtp import extensions as smtp
 
-    smtp_commands = smtp.COMMANDS.union(*(row.commands for row in smtp.EXTENSIONS), {"MESSAGE"})
-    smtp_vocabulary = Vocabulary(smtp_commands, logins=frozenset({"AUTH"}))
+    extended = frozenset({"MESSAGE"}).union(*(row.commands for row in smtp.EXTENSIONS))
     imap_commands = frozenset(imap.STATES).union(*(row.commands for row in imap.EXTENSIONS), {"LITERAL"})
     return {
-        "smtp": smtp_vocabulary,
+        "smtp": Vocabulary(smtp.COMMANDS | extended, logins=frozenset({"AUTH"})),
+        "lmtp": Vocabulary(smtp.LMTP_COMMANDS | extended, logins=frozenset({"AUTH"})),
         "pop3": Vocabulary(pop3.COMMANDS, logins=pop3.LOGIN_COMMANDS),
         "imap": Vocabulary(imap_commands, logins=frozenset({"LOGIN", "AUTHENTICATE"}), tagged=True),
     }
@@ -66,6 +66,11 @@ class Faults:
     def smtp(self, command: str, **options: Unpack[FaultOptions]) -> Fault:
         """A fault of SMTP, such as ``smtp("RCPT", reply="451 4.3.0 try later", times=2)``."""
         return self.plan.add("smtp", command, **options)
+
+    def lmtp(self, command: str, **options: Unpack[FaultOptions]) -> Fault:
+        """A fault of LMTP, such as ``lmtp("MESSAGE", reply="452 4.2.2 Mailbox full", to="bob@example.test")``: the end
+        of the data is told for each recipient, so others get the message."""
+        return self.plan.add("lmtp", command, **options)
 
     def pop3(self, command: str, **options: Unpack[FaultOptions]) -> Fault:
         """A fault of POP3, such as ``pop3("RETR", delay=0.5, account="bob@example.test")``."""

@@ -341,6 +341,12 @@ def test_a_scripted_reply_stands_instead_of_the_command_and_is_a_refusal(client,
     assert c.mail().startswith("250")
 
 
+def test_a_recipient_refused_by_a_fault_is_refused(client):
+    c = client(world()).start()
+    fault(c, "RCPT", Verdict(reply="451 4.3.0 try later"), times=1)
+    assert c.say("MAIL FROM:<a@b.test>", "RCPT TO:<x@b.test>", "DATA") == "554 5.5.1 No recipient was taken"
+
+
 def test_a_drop_cuts_the_connection_before_the_command(client):
     c = client(world()).start()
     fault(c, "MESSAGE", Verdict(drop=True))
