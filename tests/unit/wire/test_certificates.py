@@ -3,7 +3,6 @@ import os
 import ssl
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,18 +22,6 @@ def test_an_authority_is_made_once_and_then_read(tmp_path):
     assert {one._ca.private_key_pem.bytes() for one in made} == {(tmp_path / "mockmail-ca-key.pem").read_bytes()}
     if os.name == "posix":
         assert (tmp_path / "mockmail-ca-key.pem").stat().st_mode & 0o077 == 0
-
-
-def test_it_is_made_fast(tmp_path):
-    Authority(tmp_path)
-    seconds = []
-    for number in range(5):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        begin = time.perf_counter()
-        Authority(directory)
-        seconds.append(time.perf_counter() - begin)
-    assert min(seconds) < 0.010
 
 
 def test_the_directory_is_shared_for_a_while(tmp_path):
