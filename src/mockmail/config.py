@@ -65,6 +65,10 @@ def _capabilities(text: str) -> dict[str, tuple[str, ...]]:
     return result
 
 
+def _days(text: str) -> int | None:
+    return None if text.strip().lower() in ("", "none", "never") else int(text)
+
+
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -149,6 +153,12 @@ class Settings:
     )
     max_message_bytes: int | None = _setting(64 << 20, "largest message taken", _size)
     max_messages: int | None = _setting(None, "how many messages are kept; the oldest goes first", _count)
+    pop3_login_delay_seconds: int = _setting(
+        0, "seconds that POP3 wants between two logins to one account; 0: none", int
+    )
+    pop3_expire_days: int | None = _setting(
+        None, "days for which POP3 promises to keep mail; 0: what RETR has read goes at QUIT, never: for good", _days
+    )
     timeout: float = _setting(5.0, "seconds that a waiting assertion waits", float)
 
     def __post_init__(self) -> None:
@@ -311,3 +321,10 @@ def _check_numbers(settings: Settings) -> None:
         value = getattr(settings, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ConfigurationError(f"{name} is {value!r}; write a whole number above 0, or None for no limit.")
+    delay, days = settings.pop3_login_delay_seconds, settings.pop3_expire_days
+    if isinstance(delay, bool) or not isinstance(delay, int) or delay < 0:
+        raise ConfigurationError(
+            f"pop3_login_delay_seconds is {delay!r}; write a whole number of seconds, or 0 for no delay."
+        )
+    if days is not None and (isinstance(days, bool) or not isinstance(days, int) or days < 0):
+        raise ConfigurationError(f"pop3_expire_days is {days!r}; write a whole number of days, or None for never.")

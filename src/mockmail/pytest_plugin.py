@@ -40,6 +40,16 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("advertise", "linelist", "capability words added to what is advertised, as protocol=NAME NAME"),
     ("max_message_bytes", "string", "largest message taken"),
     ("max_messages", "string", "how many messages are kept; the oldest goes first"),
+    (
+        "pop3_login_delay_seconds",
+        "string",
+        "seconds that POP3 wants between two logins to one account; 0: none",
+    ),
+    (
+        "pop3_expire_days",
+        "string",
+        "days for which POP3 promises to keep mail; 0: what RETR has read goes at QUIT, never: for good",
+    ),
     ("timeout", "string", "seconds that a waiting assertion waits"),
 )
 _NEEDS_ANOTHER_SERVER = frozenset(

@@ -96,7 +96,7 @@ def test_every_command_of_poplib(mockmail: MockMail, connect: Connect) -> None:
         client.retr(1)
     assert client.rset().startswith(b"+OK")
     assert client.stat() == (1, len(RAW))
-    with pytest.raises(poplib.error_proto, match="UTF8 is no command here"):
+    with pytest.raises(poplib.error_proto, match="UTF8 is for the AUTHORIZATION state"):
         client.utf8()
     client.quit()
     assert [event.part for event in mockmail.events.of(Fetched)] == ["header", "top"]

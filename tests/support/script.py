@@ -96,7 +96,7 @@ def parse_script(text: str, *, name: str, protocol: str) -> Script:
             setting, _, value = line.removeprefix("@settings ").partition("=")
             script.settings[setting.strip()] = value.strip()
         elif line.startswith("@user "):
-            address, password = line.split()[1:]
+            address, password = line.split(" ", 2)[1:]
             script.users[address] = password
         elif line.startswith("@protocol "):
             session, protocol_name = line.split()[1:]

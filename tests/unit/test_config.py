@@ -27,6 +27,8 @@ from mockmail.errors import ConfigurationError
         ({"timeout": -1}, r"timeout is -1; write a number of seconds"),
         ({"max_messages": 0}, r"max_messages is 0; write a whole number above 0"),
         ({"max_message_bytes": "64M"}, r"max_message_bytes is '64M'"),
+        ({"pop3_login_delay_seconds": -1}, r"pop3_login_delay_seconds is -1; write a whole number of seconds, or 0"),
+        ({"pop3_expire_days": "NEVER"}, r"pop3_expire_days is 'NEVER'; write a whole number of days, or None"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_to_write(settings: dict, sentence: str) -> None:
@@ -57,6 +59,9 @@ def test_unknown_recipients_follow_users_unless_set() -> None:
             {"bob@example.test": "se:cret", "ann@example.test": "x"},
         ),
         ("users", "", None),
+        ("pop3_login_delay_seconds", "60", 60),
+        ("pop3_expire_days", "never", None),
+        ("pop3_expire_days", "0", 0),
         ("domains", "a.test, B.test.", ("a.test", "b.test")),
         ("domains", "", None),
         ("require_auth", "yes", True),

@@ -83,7 +83,9 @@ def client():
     clients = []
 
     def make(protocol: str, *, hide: tuple[str, ...] = (), secure: bool = False, **settings) -> Client:
-        clients.append(Client(protocol, Settings(hide={protocol: hide}, tls=True, **settings), secure=secure))
+        # STARTTLS is a capability of servers that have TLS, LOGIN-DELAY of those that have a delay.
+        some = Settings(hide={protocol: hide}, tls=True, pop3_login_delay_seconds=1, **settings)
+        clients.append(Client(protocol, some, secure=secure))
         return clients[-1]
 
     yield make

@@ -106,6 +106,7 @@ class AccountState:
         "address",
         "created_by",
         "mailboxes",
+        "maildrop_opened_at",
         "maildrop_session",
         "password",
         "subscriptions",
@@ -131,6 +132,8 @@ class AccountState:
         self.subscriptions: set[str] = {INBOX}
         self.maildrop_session: str | None = None
         """The POP3 session that has the exclusive lock (RFC 1939 section 4)."""
+        self.maildrop_opened_at: datetime | None = None
+        """When a session last got it, by the server's clock."""
 
     @property
     def inbox(self) -> Mailbox:

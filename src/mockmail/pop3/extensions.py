@@ -42,7 +42,10 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("AUTH-RESP-CODE", "RFC 3206"),
     Extension("PIPELINING", "RFC 2449"),
     Extension("EXPIRE", "RFC 2449"),
+    Extension("LOGIN-DELAY", "RFC 2449"),
     Extension("UIDL", "RFC 1939", commands=frozenset({"UIDL"})),
+    Extension("UTF8", "RFC 6856", commands=frozenset({"UTF8"})),
+    Extension("LANG", "RFC 6856", commands=frozenset({"LANG"})),
     Extension("IMPLEMENTATION", "RFC 2449"),
 )
 """In the order in which they are listed. CAPA and APOP are none of the words in the list: a client learns of the one by
@@ -50,7 +53,6 @@ trying it, of the other by the timestamp in the greeting."""
 COMMANDS = BASE_COMMANDS.union(*(row.commands for row in EXTENSIONS))
 """Every command there can be."""
 
-_UNLISTED = frozenset({"CAPA", "APOP"})
 _IMPLEMENTATION = "mockmail"
 
 
@@ -94,16 +96,25 @@ def capabilities_of(settings: Settings) -> Capabilities:
     if not settings.starttls_offered:
         names -= {"STLS"}
     rows = [row for row in EXTENSIONS if row.name in names]
-    # Where the oldest mail goes at max_messages, no time for which it is kept can be promised.
-    unlisted = _UNLISTED if settings.max_messages is None else _UNLISTED | {"EXPIRE"}
-    listed: list[tuple[Extension | None, str]] = [(row, _line(row.name)) for row in rows if row.name not in unlisted]
+    lines = ((row, _line(row.name, names, settings)) for row in rows)
+    listed: list[tuple[Extension | None, str]] = [(row, line) for row, line in lines if line is not None]
     listed.extend((None, word) for word in without_mechanisms(settings.advertise.get("pop3", ())))
     return Capabilities(names, BASE_COMMANDS.union(*(row.commands for row in rows)), tuple(listed))
 
 
-def _line(name: str) -> str:
+def _line(name: str, names: Collection[str], settings: Settings) -> str | None:
+    """What CAPA lists for a row in force; ``None`` for nothing."""
+    if name in ("CAPA", "APOP"):
+        return None
     if name == "EXPIRE":
-        return "EXPIRE NEVER"
+        if settings.pop3_expire_days is not None:
+            return f"EXPIRE {settings.pop3_expire_days}"
+        # Where the oldest mail goes at max_messages, no time for which it is kept can be promised.
+        return "EXPIRE NEVER" if settings.max_messages is None else None
+    if name == "LOGIN-DELAY":
+        return f"LOGIN-DELAY {settings.pop3_login_delay_seconds}" if settings.pop3_login_delay_seconds else None
+    if name == "UTF8":
+        return "UTF8 USER" if "USER" in names or "APOP" in names else "UTF8"
     if name == "IMPLEMENTATION":
         return f"IMPLEMENTATION {_IMPLEMENTATION}"
     return name

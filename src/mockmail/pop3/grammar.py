@@ -28,12 +28,15 @@ gives to SMTP."""
 
 _NUMBER = re.compile(r"[0-9]{1,10}")
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_UTF8_COMMANDS = frozenset({"USER", "PASS", "APOP"})
 _ARGUMENT_COUNTS: dict[str, tuple[int, int]] = {
     "APOP": (2, 2),
     "AUTH": (0, 2),
     "CAPA": (0, 0),
     "DELE": (1, 1),
     "LIST": (0, 1),
+    "LANG": (0, 1),
     "NOOP": (0, 0),
     "PASS": (1, 1),
     "QUIT": (0, 0),
@@ -44,6 +47,7 @@ _ARGUMENT_COUNTS: dict[str, tuple[int, int]] = {
     "TOP": (2, 2),
     "UIDL": (0, 1),
     "USER": (1, 1),
+    "UTF8": (0, 0),
 }
 _IN_WORDS = ("no arguments", "one argument", "two arguments")
 
@@ -182,7 +186,7 @@ class BadCommand:
 Parsed: TypeAlias = Command | BadCommand
 
 
-def parse_command(line: bytes) -> Parsed:
+def parse_command(line: bytes, *, utf8: bool = False) -> Parsed:
     """Read one line, without its end (RFC 2449 section 3)::
 
         command = keyword *(SP param) CRLF
@@ -191,30 +195,40 @@ def parse_command(line: bytes) -> Parsed:
 
     Case does not count, nor do spaces at the end or several between (Eudora sent them). The one argument of PASS is
     all of the rest, spaces included (RFC 1939 section 7); that of USER likewise, less spaces at its end. An argument
-    may have any length.
+    may have any length. With ``utf8``, names and passwords are UTF-8 (RFC 6856 section 2.2).
     """
     name = first_word(line)
-    if _NOT_PRINTABLE.search(line):
+    if _NOT_PRINTABLE.search(line) is None:
+        text = line.decode("ascii")
+    elif not utf8 or name not in _UTF8_COMMANDS or _CONTROL.search(line):
         return BadCommand(name, "a command is printable ASCII")
-    text = line.decode("ascii")
+    else:
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            return BadCommand(name, "this is no UTF-8")
     if not name:
         return BadCommand(name, "this is no command")
     rest = text.partition(" ")[2]
     counts = _ARGUMENT_COUNTS.get(name)
     if counts is None:
-        return BadCommand(name, f"{name} is no command here", tuple(rest.split()))
+        return BadCommand(name, f"{name} is no command here", _words(rest))
     arguments: tuple[str, ...]
     if name == "PASS":
         arguments = (rest,) if rest else ()
     elif name == "USER":
         arguments = (rest.strip(" "),) if rest.strip(" ") else ()
     else:
-        arguments = tuple(rest.split())
+        arguments = _words(rest)
     least, most = counts
     if not least <= len(arguments) <= most:
         at_most = "at most " if least < most else ""
-        return BadCommand(name, f"{name} takes {at_most}{_IN_WORDS[most]}", tuple(rest.split()))
+        return BadCommand(name, f"{name} takes {at_most}{_IN_WORDS[most]}", _words(rest))
     return Command(name, arguments)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.split(" ") if word)  # split() would split at Unicode's spaces too
 
 
 def message_number(text: str) -> int | None:

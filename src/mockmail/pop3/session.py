@@ -165,8 +165,7 @@ class Pop3Session:
         self.link.tls = info
         self._starting_tls = False
         self._lines.clear()
-        authorization = self._states.authorization
-        authorization.username = authorization.exchange = None
+        self._states.authorization.forget()
 
     def rebind(self, world: World) -> None:
         """Use ``world`` from the next command on, unless the client has logged in."""
@@ -205,7 +204,7 @@ class Pop3Session:
         if isinstance(line, Overlong):
             self._hide_secret(line)
             return self._refuse(BadCommand(first_word(line.head), "the line is too long"))
-        command = parse_command(line.data)
+        command = parse_command(line.data, utf8="UTF8" in self._states.capabilities.names)
         self._hide_secret(line)
         if isinstance(command, BadCommand):
             return self._refuse(command)

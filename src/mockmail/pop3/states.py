@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from math import ceil
 
 from mockmail.auth.mechanisms import offered_mechanisms
 from mockmail.core.accounts import AccountState
@@ -31,7 +32,13 @@ _TRANSACTION: Mapping[str, Callable[..., Reply]] = {
     "TOP": Transaction.top,
     "UIDL": Transaction.uidl,
 }
-_RESPONSE_CODE = re.compile(r"^(\+OK|-ERR) \[([A-Z/-]+)\]")
+_RESPONSE_CODE = re.compile(r"^(\+OK|-ERR) \[([A-Z0-9/-]+)\]")
+_NEEDS_OF_CODES: Mapping[str, frozenset[str]] = {
+    code: frozenset({"RESP-CODES"}) for code in ("IN-USE", "LOGIN-DELAY", "UTF8")
+}
+_NEEDS_OF_OTHER_CODES = frozenset({"RESP-CODES", "AUTH-RESP-CODE"})
+_LANGUAGES = {"i-default": "the language that everybody may be taken to read", "en": "English"}
+"""By tag, what it is. What the server says is the same in both: English, in ASCII (RFC 2277 section 4.5)."""
 _SIGNING_OFF = "+OK mockmail POP3 server signing off"
 
 
@@ -115,6 +122,8 @@ class States:
         if name == "CAPA":
             lines = "".join(f"{line}\r\n" for line in self._capability_lines())
             return Reply("+OK capability list follows", iter([lines.encode("ascii", "replace")]))
+        if name == "LANG":
+            return _language(*arguments)
         if name == "QUIT":
             return Reply(_SIGNING_OFF, close=True) if transaction is None else transaction.update()
         if name in _TRANSACTION:
@@ -125,6 +134,9 @@ class States:
             return Reply(f"-ERR {name} is for the AUTHORIZATION state; you are logged in")
         if name == "STLS":
             return self._stls()
+        if name == "UTF8":
+            authorization.utf8 = True
+            return Reply("+OK UTF-8 mode")
         if not self._login_permitted:
             return Reply("-ERR [SYS/PERM] logins need TLS here; give the command STLS first")
         if name == "USER":
@@ -159,10 +171,25 @@ class States:
         if not isinstance(outcome, AccountState):
             return outcome
         account = outcome
+        wait_seconds = self._login_delay_left_seconds(account)
+        if wait_seconds > 0:
+            return Reply(f"-ERR [LOGIN-DELAY] the last login was too short a time ago; wait {wait_seconds} seconds")
         if account.maildrop_session is not None:
             return Reply("-ERR [IN-USE] the maildrop is locked by another session")
-        self.transaction = Transaction(self.world, account, self.link.session)
+        # Without UTF8 in its capabilities this is a server of before RFC 6856: those send every message as it is.
+        ascii_headers = "UTF8" in self.capabilities.names and not self.authorization.utf8
+        self.transaction = Transaction(self.world, account, self.link, ascii_headers=ascii_headers)
         return Reply(f"+OK maildrop has {self.transaction.listing}")
+
+    def _login_delay_left_seconds(self, account: AccountState) -> int:
+        """How long this account must still wait (RFC 2449 section 6.5), by the server's clock."""
+        delay_seconds, last = self.world.settings.pop3_login_delay_seconds, account.maildrop_opened_at
+        if not delay_seconds or last is None:
+            return 0
+        elapsed = (self.world.clock.now() - last).total_seconds()
+        return (
+            ceil(delay_seconds - elapsed) if elapsed >= 0 else 0
+        )
 
     def record(self, command: Command, reply: str) -> None:
         """A command is done."""
@@ -177,7 +204,7 @@ class States:
         match = _RESPONSE_CODE.match(text)
         if match is None:
             return text
-        needed = {"RESP-CODES"} if match[2] == "IN-USE" else {"RESP-CODES", "AUTH-RESP-CODE"}
+        needed = _NEEDS_OF_CODES.get(match[2], _NEEDS_OF_OTHER_CODES)
         return text if needed <= self.capabilities.names else match[1] + text[match.end() :]
 
 
@@ -189,3 +216,17 @@ def shown(command: Command) -> str:
     if command.name in LOGIN_COMMANDS and len(arguments) > 1:
         return f"{arguments[0]} {HIDDEN}"
     return " ".join(arguments)
+
+
+def _language(language_range: str | None = None) -> Reply:
+    """LANG [language-range] (RFC 6856 section 3): the languages, or a switch to the one that fits best."""
+    if language_range is None:
+        lines = "".join(f"{tag} {text}\r\n" for tag, text in _LANGUAGES.items())
+        return Reply("+OK languages follow", iter([lines.encode("ascii")]))
+    # Lookup (RFC 4647 section 3.4): en-GB is content with en.
+    wanted = "i-default" if language_range == "*" else language_range.lower()
+    while wanted:
+        if wanted in _LANGUAGES:
+            return Reply(f"+OK {wanted} this is {_LANGUAGES[wanted]}")
+        wanted = wanted.rpartition("-")[0]
+    return Reply(f"-ERR there is no language {language_range[:40]}; there are {', '.join(_LANGUAGES)}")

@@ -13,6 +13,7 @@ from mockmail.core.mailbox import Entry
 from mockmail.core.views import Maildrop
 from mockmail.core.world import World
 from mockmail.pop3.grammar import message_number
+from mockmail.wire.contract import Link
 
 __all__ = ["Body", "Reply", "Transaction", "dot_stuffed", "drop_listing"]
 
@@ -24,6 +25,8 @@ SLICE_LINES = 1000
 """Listings and lines looked at in one go: about half a millisecond."""
 
 _HEADER_END = re.compile(rb"\A\r?\n|\r?\n\r?\n")
+_POPLIB_LINE_BYTES = 2048
+"""The longest line, with its end, that Python's poplib reads."""
 
 
 @dataclass(slots=True)
@@ -73,21 +76,28 @@ class Transaction:
 
     RETR sets ``\\Seen``, as Dovecot and Cyrus do, so that an IMAP client later finds the message read; TOP leaves it
     alone, whatever it sends. Message-numbers are text here, as the client wrote them.
+
+    With ``ascii_headers``, RETR and TOP refuse a message whose header has UTF-8 in it: the client did not say that it
+    can read one (RFC 6856 section 2.1).
     """
 
-    def __init__(self, world: World, account: AccountState, session: str) -> None:
+    def __init__(self, world: World, account: AccountState, link: Link, *, ascii_headers: bool = False) -> None:
         """Takes the lock, which must be free."""
         assert account.maildrop_session is None
         self.world = world
         self.account = account
-        self._session = session
-        self._actor = Actor("pop3", session, account.address)
+        self._link = link
+        self._ascii_headers = ascii_headers
+        self._actor = Actor("pop3", link.session, account.address)
         self._maildrop = Maildrop(account.inbox)
-        account.maildrop_session = session
+        self._downloaded: set[int] = set()
+        """Message-numbers of those that RETR sent whole."""
+        account.maildrop_session = link.session
+        account.maildrop_opened_at = world.clock.now()
 
     def release(self) -> None:
         """Give the lock back. Nothing is deleted by it."""
-        if self.account.maildrop_session == self._session:
+        if self.account.maildrop_session == self._link.session:
             self.account.maildrop_session = None
 
     @property
@@ -117,16 +127,22 @@ class Transaction:
 
     def retr(self, number: str) -> Reply:
         """RETR msg."""
-        entry = self._entry(number)
-        return entry if isinstance(entry, Reply) else Reply(f"+OK {entry.message.size} octets", self._whole(entry))
+        entry = self._readable(number)
+        if isinstance(entry, Reply):
+            return entry
+        self._note_long_line(number, entry.message.raw)
+        return Reply(f"+OK {entry.message.size} octets", self._whole(int(number), entry))
 
     def top(self, number: str, lines: str) -> Reply:
         """TOP msg n."""
         count = message_number(lines)
         if count is None:
             return Reply(f"-ERR {lines} is no number of lines")
-        entry = self._entry(number)
-        return entry if isinstance(entry, Reply) else Reply("+OK top of message follows", self._beginning(entry, count))
+        entry = self._readable(number)
+        if isinstance(entry, Reply):
+            return entry
+        self._note_long_line(number, entry.message.raw)
+        return Reply("+OK top of message follows", self._beginning(entry, count))
 
     def dele(self, number: str) -> Reply:
         """DELE msg."""
@@ -148,12 +164,18 @@ class Transaction:
         return Reply(f"+OK maildrop has {self.listing}")
 
     def update(self) -> Reply:
-        """QUIT: the UPDATE state. Removes what is marked, and releases the lock."""
+        """QUIT: the UPDATE state. Removes what is marked, and releases the lock. Where the server keeps nothing
+        (EXPIRE 0, RFC 2449 section 6.7), what RETR sent counts as marked."""
         maildrop = self._maildrop
         try:
             if maildrop.outdated:
                 # UIDVALIDITY was reset meanwhile: the UIDs known here name other messages there.
                 return Reply("-ERR [SYS/TEMP] some deleted messages not removed", close=True)
+            if self.world.settings.pop3_expire_days == 0 and not maildrop.mailbox.read_only:
+                for number in self._downloaded - maildrop.deleted:
+                    maildrop.delete(number)
+            if maildrop.deleted and maildrop.mailbox.read_only:
+                return Reply("-ERR [SYS/PERM] some deleted messages not removed: the maildrop is read-only", close=True)
             self.world.store.expunge(maildrop.mailbox, maildrop.doomed_uids(), self._actor)
         finally:
             self.release()
@@ -177,8 +199,23 @@ class Transaction:
             return Reply(f"-ERR no such message, only {total} message{'' if total == 1 else 's'} in maildrop")
         return entry
 
-    def _whole(self, entry: Entry) -> Body:
+    def _readable(self, text: str) -> Entry | Reply:
+        """A message that may be sent to this client."""
+        entry = self._entry(text)
+        if self._ascii_headers and isinstance(entry, Entry) and _has_utf8_header(entry.message.raw):
+            return Reply(f"-ERR [UTF8] the header of message {int(text)} has UTF-8; send UTF8 before you log in")
+        return entry
+
+    def _note_long_line(self, text: str, raw: bytes) -> None:
+        if _has_line_above(raw, _POPLIB_LINE_BYTES):
+            self._link.note(
+                f"message {int(text)} has a line of more than {_POPLIB_LINE_BYTES} bytes, which some clients do not"
+                " read: Python's poplib fails with 'line too long'"
+            )
+
+    def _whole(self, number: int, entry: Entry) -> Body:
         yield from dot_stuffed(entry.message.raw)
+        self._downloaded.add(number)
         mailbox, store = self._maildrop.mailbox, self.world.store
         store.record_fetched(mailbox, [entry], [("full", False)], self._actor)
         if not (mailbox.read_only or self._maildrop.outdated):
@@ -211,6 +248,33 @@ class Transaction:
         prefix = self._maildrop.unique_id_prefix
         for rows in self._numbered():
             yield "".join([f"{number} {prefix}{entry.uid}\r\n" for number, entry in rows]).encode("ascii")
+
+
+def _has_utf8_header(raw: bytes) -> bool:
+    """Whether a header has UTF-8 beyond ASCII. Other 8-bit bytes were never anything's right form, and are sent as they
+    are by all servers."""
+    if raw.isascii():
+        return False
+    end = _HEADER_END.search(raw)
+    header = raw if end is None else raw[: end.start()]
+    if header.isascii():
+        return False
+    try:
+        header.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _has_line_above(raw: bytes, limit_bytes: int) -> bool:
+    """Whether a line is longer than that, its end included."""
+    start, length = 0, len(raw)
+    while length - start > limit_bytes:
+        # The last line end within reach: few steps, however short the lines are.
+        start = raw.rfind(b"\n", start, start + limit_bytes) + 1
+        if start == 0:
+            return True
+    return False
 
 
 def _end_of_top(raw: bytes, lines: int) -> Generator[None, None, int]:

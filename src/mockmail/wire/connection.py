@@ -91,6 +91,7 @@ class Connection(asyncio.Protocol):
             listener.address,
             wake=self._wake,
             redact=self._record.redact,
+            note=self._record.note,
             errors=connections.errors,
         )
         self._seam = FaultSeam(connections, link, self._record)

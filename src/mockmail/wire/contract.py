@@ -88,6 +88,10 @@ def _no_verdict(name: str, arguments: str, account: str | None) -> Verdict | Non
     return None
 
 
+def _no_note(text: str) -> None:
+    return None
+
+
 def _no_redaction(start: int, stop: int) -> None:
     return None
 
@@ -109,6 +113,8 @@ class Link:
     redact: Callable[[int, int], None] = _no_redaction
     """Hide the received bytes ``[start, stop)`` from transcripts. Offsets count the bytes given to
     :meth:`Session.receive` since the connection began."""
+    note: Callable[[str], None] = _no_note
+    """Put a remark into the transcript: a line for whoever reads why a client failed."""
     command: Callable[[str, str, str | None], Verdict | None] = _no_verdict
     """The command seam: ask, with name, arguments and account, what a fault wants done with this command."""
     errors: list[BaseException] = field(default_factory=list)
