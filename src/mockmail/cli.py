@@ -77,8 +77,10 @@ def _parser() -> argparse.ArgumentParser:
         if row.name != "users":
             flag = "--" + row.name.replace("_", "-")
             # argparse expands % in help texts.
+            # What can be true is, when only named: --require-auth is --require-auth true.
+            switch: dict[str, Any] = {"nargs": "?", "const": "true"} if isinstance(row.default, bool) else {}
             serve.add_argument(
-                flag, default=None, metavar="VALUE", help=f"{row.help} [{row.variable}]".replace("%", "%%")
+                flag, default=None, metavar="VALUE", **switch, help=f"{row.help} [{row.variable}]".replace("%", "%%")
             )
     serve.add_argument(
         "--exec",

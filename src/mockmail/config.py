@@ -46,8 +46,15 @@ def _users(text: str) -> dict[str, str] | None:
     return users or None
 
 
+def _number(text: str, otherwise: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(otherwise) from None
+
+
 def _port(text: str) -> int | None:
-    return None if text.strip().lower() in ("", "none", "off") else int(text)
+    return None if text.strip().lower() in ("", "none", "off") else _number(text, "write a port number, or none")
 
 
 def _twin_port(text: str) -> int | str | None:
@@ -82,7 +89,14 @@ def _size(text: str) -> int | None:
 
 
 def _count(text: str) -> int | None:
-    return None if text.strip().lower() in ("", "none") else int(text)
+    return None if text.strip().lower() in ("", "none") else _number(text, "write a whole number, or none")
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("write a number of seconds, such as 0.5") from None
 
 
 def _setting(default: Any, help_text: str, parse: Parser, kind: str = "string") -> Any:
@@ -159,7 +173,7 @@ class Settings:
     pop3_expire_days: int | None = _setting(
         None, "days for which POP3 promises to keep mail; 0: what RETR has read goes at QUIT, never: for good", _days
     )
-    timeout: float = _setting(5.0, "seconds that a waiting assertion waits", float)
+    timeout: float = _setting(5.0, "seconds that a waiting assertion waits", _seconds)
 
     def __post_init__(self) -> None:
         _check_users(self)
@@ -238,10 +252,11 @@ class Settings:
 
     def updated(self, **overrides: Any) -> Settings:
         """These settings with some replaced. ``ConfigurationError`` for a name that is no setting."""
+        __tracebackhide__ = True
         known = [item.name for item in fields(self)]
         for name in overrides:
             if name not in known:
-                raise ConfigurationError(f"There is no setting {name!r}{_near(name, known)}.")
+                raise ConfigurationError(f"There is no setting {name!r}{_near(name, known)}")
         return replace(self, **overrides)
 
 
@@ -265,7 +280,7 @@ def _near(name: str, known: Iterable[str]) -> str:
 
     known = list(known)
     near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; the settings are {', '.join(known)}"
+    return f"; did you mean {near[0]!r}?" if near else f"; the settings are {', '.join(known)}."
 
 
 def _check_users(settings: Settings) -> None:

@@ -132,6 +132,7 @@ def _marker_settings(item: pytest.Item) -> dict[str, Any]:
 
 
 def _with_marker(item: pytest.Item, settings: Settings, overrides: dict[str, Any]) -> Settings:
+    __tracebackhide__ = True
     try:
         return settings.updated(**overrides)
     except ValueError as error:
@@ -220,6 +221,7 @@ def mockmail_factory(
     with ExitStack() as stack:
 
         def start(**settings: Any) -> MockMail:
+            __tracebackhide__ = True
             server = stack.enter_context(MockMail(mockmail_settings, **settings))
             _watch(request.node, server)
             return server

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from mockmail.config import Settings
 from mockmail.core.clock import Clock
-from mockmail.core.events import Command, Delivered, FaultFired
+from mockmail.core.events import Command, Delivered, FaultFired, LoginFailed
 from mockmail.core.journal import JournalView
 from mockmail.core.mailbox import Entry
 from mockmail.core.message import Message, StoredMessage
@@ -62,8 +62,15 @@ class Deliveries(Sequence[Message]):
         return iter(self._messages())
 
     def __getitem__(self, index: Any) -> Any:
+        __tracebackhide__ = True
         if isinstance(index, int):
-            row = self._world().journal.rows(Delivered)[index]
+            try:
+                row = self._world().journal.rows(Delivered)[index]
+            except IndexError:
+                count = len(self)
+                raise IndexError(
+                    f"{count or 'no'} message{' was' if count == 1 else 's were'} delivered; there is no [{index}]."
+                ) from None
             assert isinstance(row, Delivered)
             return row.message
         return self._messages()[index]
@@ -101,6 +108,7 @@ class MockMail(Assertions):
                 f"MockMail was given {settings!r}; write settings by keyword, such as MockMail(users=...),"
                 " or give one Settings."
             )
+        __tracebackhide__ = True
         self._own_settings = (settings or Settings()).updated(**overrides)
         check_capabilities(self._own_settings)
         self._errors: list[BaseException] = []
@@ -256,6 +264,7 @@ class MockMail(Assertions):
 
     def endpoint(self, name: str) -> Endpoint:
         """Where ``"smtp"``, ``"imaps"`` ... is served; ``NotRunningError`` says what to set when it is not."""
+        __tracebackhide__ = True
         listener = self._listeners.get(name)
         if listener is None:
             raise not_started(name, self.settings, running=self._runtime.running)
@@ -265,6 +274,7 @@ class MockMail(Assertions):
 
     def account(self, address: str) -> Account:
         """The account of an address, made on first use."""
+        __tracebackhide__ = True
         if "@" not in address.strip("@"):
             raise ConfigurationError(f"{address!r} is no full address; write one such as 'bob@example.test'.")
         return Account(self, self.call(lambda: self._world.account(address).address))
@@ -315,12 +325,15 @@ class MockMail(Assertions):
     # Reports
 
     def report_sections(self, told: str = "") -> Iterator[tuple[str, str]]:
-        """(title, text) for the report of a failed test: the transcript, unless its error told it, and what is in the
-        mailboxes."""
+        """(title, text) for the report of a failed test: the transcript, unless its error told it, why logins were
+        refused (clients are not told), and what is in the mailboxes."""
         transcript = self.transcript_text()
         if transcript and transcript.splitlines()[0] not in told:
             yield "transcript", transcript
         world = self._world
+        refused = [f"{one.session}: {one.reason}" for one in world.journal.of(LoginFailed)[-_REPORTED_MESSAGES:]]
+        if refused:
+            yield "refused logins", "\n".join(refused)
         rows = self.call(_mailbox_rows, world) if self._runtime.running else _mailbox_rows(world)
         mailboxes = "\n".join(_mailbox_lines(rows))
         if mailboxes:

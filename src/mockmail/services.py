@@ -59,6 +59,7 @@ class EndpointOf:
     def __get__(self, server: Server | None, owner: type[object]) -> Endpoint:
         if server is None:
             return self  # type: ignore[return-value]  # on the class, for documentation tools
+        __tracebackhide__ = True
         return server.endpoint(self.name)
 
 

@@ -306,3 +306,65 @@ def test_late_mail_of_the_test_before_is_not_shown_and_warned_of(project: pytest
                 mockmail.check()
     """)
     project.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=2)
+
+
+def test_a_failed_test_says_why_logins_were_refused(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import poplib
+
+        def test_it(mockmail):
+            mockmail.add_user("bob@example.test", "secret")
+            pop = poplib.POP3(*mockmail.pop3.address)
+            try:
+                pop.user("bob@example.test")
+                pop.pass_("guess")
+            finally:
+                pop.close()
+    """)
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*Captured mockmail refused logins call*", "pop3-1: the password of 'bob@example.test' is wrong"]
+    )
+
+
+def test_a_wrong_argument_is_shown_where_it_was_written(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import pytest
+
+        def test_criterion(mockmail):
+            mockmail.assert_delivered(recipient="bob@example.test")
+
+        def test_setting(mockmail_factory):
+            mockmail_factory(user={})
+
+        @pytest.mark.mockmail(profil="minimal")
+        def test_marker(mockmail):
+            pass
+
+        def test_endpoint(mockmail):
+            mockmail.lmtp
+
+        def test_address(mockmail):
+            mockmail.account("bob")
+
+        def test_folder(mockmail):
+            mockmail.account("bob@example.test").folder("Archive")
+
+        def test_message(mockmail):
+            mockmail.messages[0]
+    """)
+    result = project.runpytest_subprocess()
+    result.assert_outcomes(failed=6, errors=1)
+    result.stdout.no_fnmatch_line("*[/\\]mockmail[/\\][a-oq-z]*.py:*")  # no line of the library but the fixture's
+    result.stdout.fnmatch_lines_random(
+        [
+            "E *has no criterion 'recipient'.*",
+            "E *no setting 'user'; did you mean 'users'[?]",
+            "E *in the marker mockmail: There is no setting 'profil'; did you mean 'profile'[?]",
+            "E *lmtp is not started*",
+            "E *'bob' is no full address; write one such as 'bob@example.test'.",
+            "E *has no folder 'Archive'; it has 'INBOX'.*",
+            "E *IndexError: no messages were delivered; there is no [[]0].",
+        ]
+    )

@@ -83,6 +83,14 @@ def test_settings_come_from_the_environment_and_flags_win() -> None:
             smtp.login("ann@example.test", "x")
 
 
+def test_a_setting_that_can_be_true_is_when_it_is_only_named() -> None:
+    with serving("--ephemeral", "--json", "--require-auth") as process:
+        ready = json.loads(process.stdout.readline())
+        with smtplib.SMTP("127.0.0.1", ready["smtp"]["port"]) as smtp:
+            smtp.ehlo()
+            assert smtp.mail("app@example.test")[0] == 530
+
+
 def test_exec_runs_a_command_with_the_addresses_and_gives_its_status() -> None:
     code = """
 import os, smtplib, sys

@@ -37,7 +37,7 @@ def test_a_wrong_value_is_refused_with_what_to_write(settings: dict, sentence: s
 
 
 def test_an_unknown_setting_names_the_nearest() -> None:
-    with pytest.raises(ConfigurationError, match="no setting 'domain'; did you mean 'domains'"):
+    with pytest.raises(ConfigurationError, match=r"no setting 'domain'; did you mean 'domains'\?$"):
         Settings().updated(domain=["a.test"])
     with pytest.raises(ConfigurationError, match="no setting 'zzz'; the settings are users, unknown_recipients"):
         Settings().updated(zzz=1)
@@ -81,11 +81,19 @@ def test_settings_as_text(name: str, text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
-    [("users", "bob"), ("require_auth", "maybe"), ("smtp_port", "x"), ("hide", "SIZE"), ("max_message_bytes", "big")],
+    ("name", "text", "instead"),
+    [
+        ("users", "bob", "write one address:password a line"),
+        ("require_auth", "maybe", "write true or false"),
+        ("smtp_port", "x", "write a port number, or none"),
+        ("hide", "SIZE", "write protocol=NAME NAME, such as smtp=SMTPUTF8"),
+        ("max_message_bytes", "big", "write a number of bytes, or 64M"),
+        ("max_messages", "many", "write a whole number, or none"),
+        ("timeout", "soon", "write a number of seconds, such as 0.5"),
+    ],
 )
-def test_text_that_cannot_be_read_names_its_source(name: str, text: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"the option {name} is '{text}', which cannot be read: "):
+def test_text_that_cannot_be_read_names_its_source(name: str, text: str, instead: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"the option {name} is '{text}', which cannot be read: {instead}"):
         Settings().updated_from_texts({name: text}, name_of=lambda name: f"the option {name}")
 
 

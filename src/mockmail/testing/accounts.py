@@ -45,6 +45,7 @@ class Account:
 
     def folder(self, name: str) -> Folder:
         """The folder of that name. ``ConfigurationError`` names those there are when there is none."""
+        __tracebackhide__ = True
         wanted = canonical_name(name)
         folders = self.folders
         if wanted not in folders:

@@ -121,6 +121,7 @@ class Query(Generic[E, R]):
     """What was asked: of which method, of which kind, with which criteria. Raises for unusable ones."""
 
     def __init__(self, source: Source, kind: Kind[E, R], method: str, criteria: Mapping[str, Any]) -> None:
+        __tracebackhide__ = True
         self.source = source
         self.kind = kind
         self.method = method

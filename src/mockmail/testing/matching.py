@@ -206,6 +206,7 @@ def compiled(method: str, fields: Mapping[str, Field[E]], criteria: Mapping[str,
 
     Raises ``TypeError`` for a name that is no criterion, ``ConfigurationError`` for a value that cannot be one.
     """
+    __tracebackhide__ = True
     tests: list[Test[E]] = []
     for name, wanted in criteria.items():
         if name in ("since", "where"):
