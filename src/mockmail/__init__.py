@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from mockmail.errors import NotRunningError as NotRunningError
     from mockmail.errors import ServerError as ServerError
     from mockmail.errors import UnusedFaultWarning as UnusedFaultWarning
+    from mockmail.mime.report import AbuseReport as AbuseReport
+    from mockmail.mime.report import DeliveryReport as DeliveryReport
+    from mockmail.mime.report import Disposition as Disposition
+    from mockmail.mime.report import DispositionReport as DispositionReport
+    from mockmail.mime.report import Report as Report
+    from mockmail.mime.report import ReportedRecipient as ReportedRecipient
     from mockmail.pytest_plugin import MockMailFactory as MockMailFactory
     from mockmail.server import MockMail as MockMail
     from mockmail.services import Endpoint as Endpoint
@@ -84,6 +90,14 @@ _HOMES = {
         "NotRunningError",
         "ServerError",
         "UnusedFaultWarning",
+    ),
+    "mockmail.mime.report": (
+        "AbuseReport",
+        "DeliveryReport",
+        "Disposition",
+        "DispositionReport",
+        "Report",
+        "ReportedRecipient",
     ),
     "mockmail.pytest_plugin": ("MockMailFactory",),
     "mockmail.server": ("MockMail",),

@@ -21,6 +21,7 @@ from mockmail.cli import _parser
 from mockmail.config import setting_fields
 from mockmail.extensions import Extension
 from mockmail.imap import extensions as imap
+from mockmail.mime import report
 from mockmail.mime.text import Attachment
 from mockmail.pop3 import extensions as pop3
 from mockmail.profiles import PROFILES
@@ -236,6 +237,19 @@ def test_the_reference_has_every_criterion() -> None:
         name for line in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", text, re.MULTILINE) for name in line.split(", ")
     }
     assert {f"`{name}`" for kind in KINDS.values() for name in kind.fields} - cells == set()
+
+
+@pytest.mark.parametrize(
+    "kind", [report.AbuseReport, report.DeliveryReport, report.Disposition, report.DispositionReport]
+)
+def test_the_reference_has_every_field_of_reports(kind: type) -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    assert [name for name in dir(kind) if not name.startswith("_") and f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(report.ReportedRecipient)])
+def test_the_reference_has_every_field_of_reported_recipients(name: str) -> None:
+    assert f"`{name}`" in REFERENCE.read_text(encoding="utf-8")
 
 
 def test_the_reference_has_every_fixture() -> None:

@@ -17,6 +17,8 @@ from mockmail.mime.parts import Part, parse
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+    from mockmail.mime.report import AbuseReport, DeliveryReport, DispositionReport
+
 __all__ = ["Envelope", "Message", "StoredMessage"]
 
 T = TypeVar("T")
@@ -239,6 +241,12 @@ class Message(_Stored):
             f"{_shown_pattern(pattern)} matches nothing in {self!r}, which says{''.join(shown) or ': nothing.'}"
         )
 
+    @property
+    def report(self) -> DeliveryReport | DispositionReport | AbuseReport | None:
+        """What the message reports about another: a bounce or other delivery report (RFC 3464), a read receipt
+        (RFC 8098), a complaint (RFC 5965); ``None`` when it is no report."""
+        return self.derived("report", _read_report)
+
     def email(self) -> EmailMessage:
         """A new ``email.message.EmailMessage`` of ``raw``, by the standard library's default policy."""
         from email import message_from_bytes, policy
@@ -277,6 +285,13 @@ class StoredMessage(Message):
             f"<StoredMessage {self.folder}/{self.uid} {self.subject!r} from {self.sender or '<>'}"
             f"{' ' if flags else ''}{flags}>"
         )
+
+
+def _read_report(message: Message) -> DeliveryReport | DispositionReport | AbuseReport | None:
+    # Few messages are asked for it, and imports of the plugin shall stay few.
+    from mockmail.mime.report import read_report
+
+    return read_report(message.part)
 
 
 def _link_fits(link: content.Link, wanted: str | re.Pattern[str]) -> bool:

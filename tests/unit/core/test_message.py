@@ -4,6 +4,7 @@ import re
 import pytest
 
 from mockmail.core.message import Envelope, Message, StoredMessage
+from mockmail.mime.report import DeliveryReport
 
 AT = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
 
@@ -159,3 +160,13 @@ def test_copies_are_the_same_message(message, make):
     assert stored.text is message.text
     assert stored.seen
     assert repr(stored) == "<StoredMessage INBOX/7 'Grüße folded' from app@app.test \\Seen>"
+
+
+def test_a_report_is_read_once(make):
+    fields = b"Final-Recipient: rfc822; bob@example.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+    bounce = make(b"Content-Type: message/delivery-status\r\n\r\n" + fields)
+    report = bounce.report
+    assert isinstance(report, DeliveryReport)
+    assert report is bounce.report
+    assert [(one.recipient, one.status) for one in report.recipients] == [("bob@example.test", "5.1.1")]
+    assert make(b"Subject: Hi\r\n\r\nHello").report is None
