@@ -8,7 +8,7 @@ a FETCH, STORE or SEARCH is answered).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -42,7 +42,17 @@ class MailboxView:
     ``wake`` is called whenever there may be something for :meth:`changes`.
     """
 
-    __slots__ = ("_changed", "_entries", "_gone", "_recent", "count", "mailbox", "on_change", "read_only")
+    __slots__ = (
+        "_changed",
+        "_entries",
+        "_gone",
+        "_keywords_told",
+        "_recent",
+        "count",
+        "mailbox",
+        "on_change",
+        "read_only",
+    )
 
     def __init__(
         self, mailbox: Mailbox, *, read_only: bool = False, on_change: Callable[[], None] = lambda: None
@@ -57,6 +67,8 @@ class MailboxView:
         """UIDs that left the mailbox but not yet this view."""
         self._changed: set[int] = set()
         """UIDs whose flags others changed."""
+        self._keywords_told = len(mailbox.keywords)
+        """How many of the mailbox's keywords the client knows of: there only ever come more."""
         self._recent: list[tuple[int, int]] = []
         """Ranges [start, stop) of UIDs that this session was first to hear of."""
         self._claim_recent()
@@ -72,6 +84,8 @@ class MailboxView:
         self.close()
         self._gone.update(entry.uid for entry in self._entries[: self.count])
         self._changed.clear()
+        if mailbox.keywords != self.mailbox.keywords:
+            self._keywords_told = -1
         self.mailbox = mailbox
         mailbox.views.append(self)
         self.on_change()
@@ -180,6 +194,17 @@ class MailboxView:
             mailbox.recent_from_uid = stop
 
     # Telling the client
+
+    @property
+    def has_new_keywords(self) -> bool:
+        """Whether the mailbox has keywords that the client does not know of."""
+        return self._keywords_told != len(self.mailbox.keywords)
+
+    def take_keywords(self) -> Collection[str]:
+        """All keywords of the mailbox; from now on the client knows of them."""
+        keywords = self.mailbox.keywords.values()
+        self._keywords_told = len(keywords)
+        return keywords
 
     @property
     def has_changes(self) -> bool:

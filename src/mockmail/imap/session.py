@@ -21,7 +21,7 @@ from mockmail.imap.parsing import parse
 from mockmail.imap.replies import Completion, LineMode, Output, Refused, Response, bad, no, untagged
 from mockmail.imap.state import ConnectionState
 from mockmail.imap.tokens import BadSyntax
-from mockmail.imap.updates import updates
+from mockmail.imap.updates import known_flags, updates
 from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Send, StartTLS, TLSInfo
 
 __all__ = ["ImapSession"]
@@ -264,12 +264,15 @@ class ImapSession:
             self._out.append(response.prompt)
             if response.pushes:
                 self._answers.record(arrival, response.prompt.decode("ascii").rstrip())
-        elif isinstance(response, Completion) and (state.view is None or not state.view.has_changes):
+        elif isinstance(response, Completion) and not _has_news(state):
             self._answers.complete(arrival, response)
         else:
             self._running = self._respond(arrival, response, expunges=not holds_back, uid=uid)
 
     def _respond(self, arrival: Arrival, response: Response, *, expunges: bool, uid: bool) -> Iterator[bytes | None]:
+        view = self.state.view
+        if view is not None and view.has_new_keywords:
+            yield known_flags(view)  # before the first FETCH that has one
         completion = yield from _guarded(self.link, response)
         view = self.state.view
         if view is not None:
@@ -328,6 +331,12 @@ class ImapSession:
         self._answers.complete(
             arrival, Completion("NO" if refusal.condition == "NO" else "BAD", refusal.text, refusal.code)
         )
+
+
+def _has_news(state: ConnectionState) -> bool:
+    """Whether the client is to be told of anything before its command is completed."""
+    view = state.view
+    return view is not None and (view.has_changes or view.has_new_keywords)
 
 
 def _check_state(full_name: str, name: str, state: str) -> None:

@@ -9,7 +9,9 @@ from mockmail.core.mailbox import Entry
 from mockmail.core.views import MailboxView
 from mockmail.imap.encode import flag_list
 
-__all__ = ["flags_getter", "flags_of", "flags_response", "updates"]
+__all__ = ["SYSTEM_FLAGS", "flags_getter", "flags_of", "flags_response", "known_flags", "updates"]
+
+SYSTEM_FLAGS = frozenset({"\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"})
 
 _CHUNK_LINES = 1000
 _RECENT = frozenset({"\\Recent"})
@@ -41,10 +43,27 @@ def flags_response(view: MailboxView, number: int, entry: Entry, *, uid: bool) -
     return b"* %d FETCH (FLAGS %b)\r\n" % (number, flags_of(view, entry))
 
 
+def known_flags(view: MailboxView) -> bytes:
+    """``* FLAGS`` and PERMANENTFLAGS: at SELECT, and again before the first FETCH with a keyword that is new to the
+    client (RFC 3501 section 7.2.6; Dovecot sends both)."""
+    flags = SYSTEM_FLAGS.union(view.take_keywords())
+    listed = permanent = flag_list(flags)
+    meaning = b"These can be changed"
+    if view.read_only:
+        permanent, meaning = b"()", b"Nothing can be changed"
+    elif view.mailbox.refuse_keywords:
+        meaning = b"These can be changed; other keywords are ignored"
+    else:
+        permanent = b"%b \\*)" % listed[:-1]
+    return b"* FLAGS %b\r\n* OK [PERMANENTFLAGS %b] %b\r\n" % (listed, permanent, meaning)
+
+
 def updates(view: MailboxView, *, expunges: bool, uid: bool = False) -> Iterator[bytes]:
     """What changed since the last time, a chunk at a time. The changes are taken over when the first chunk is asked
     for; nobody else may take any before the last one."""
     changes = view.changes(expunges=expunges)
+    if view.has_new_keywords:
+        yield known_flags(view)
     numbers = changes.expunged
     for start in range(0, len(numbers), _CHUNK_LINES):
         yield b"".join([b"* %d EXPUNGE\r\n" % number for number in numbers[start : start + _CHUNK_LINES]])

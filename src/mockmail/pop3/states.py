@@ -187,9 +187,7 @@ class States:
         if not delay_seconds or last is None:
             return 0
         elapsed = (self.world.clock.now() - last).total_seconds()
-        return (
-            ceil(delay_seconds - elapsed) if elapsed >= 0 else 0
-        )
+        return ceil(delay_seconds - elapsed) if elapsed >= 0 else 0
 
     def record(self, command: Command, reply: str) -> None:
         """A command is done."""

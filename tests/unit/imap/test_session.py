@@ -21,6 +21,7 @@ from mockmail.core.events import (
 from mockmail.core.world import World
 from mockmail.imap.answers import BAD_COMMANDS_BEFORE_LOGIN
 from mockmail.imap.handlers import messages
+from mockmail.imap.handlers.flags import KEYWORDS_LIMIT
 from mockmail.imap.session import ImapSession
 from mockmail.wire.contract import Abort, Close, Link, Pause, Send, Verdict
 
@@ -526,3 +527,14 @@ def test_junk_never_breaks_a_session(number):
         assert client.session._framer.buffered_bytes == 0 or client.actions == [Close()]
         outputs.append(re.sub(rb'UIDVALIDITY \d+|(APPENDUID|COPYUID) \d+|"\S+ \S+ [+-]\d+"', b"", b"".join(got)))
     assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_keywords_of_a_mailbox_have_an_end(world):
+    seed(world)
+    client = Client(world).log_in(b"INBOX")
+    keywords = [f"k{number}" for number in range(KEYWORDS_LIMIT)]
+    assert b"a1 OK" in client.say(f"a1 STORE 1 +FLAGS.SILENT ({' '.join(keywords)})\r\n".encode())
+    assert client.say(b"a2 STORE 1 +FLAGS (one more)\r\n") == b"a2 NO [LIMIT] A mailbox has at most 1000 keywords\r\n"
+    assert b"a3 NO [LIMIT]" in client.say(b"a3 APPEND INBOX (more) {1+}\r\nx\r\n")
+    assert b"a4 OK" in client.say(b"a4 STORE 1 FLAGS (K7)\r\n")
+    assert len(world.account(ADDRESS).inbox.keywords) == KEYWORDS_LIMIT

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from mockmail.core.accounts import canonical_name
-from mockmail.core.mailbox import Mailbox
 from mockmail.imap.commands import Command, Select
-from mockmail.imap.encode import flag_list
-from mockmail.imap.handlers.flags import SYSTEM_FLAGS
 from mockmail.imap.replies import Output, Response, no, ok, untagged
 from mockmail.imap.state import ConnectionState
+from mockmail.imap.updates import known_flags
 
 __all__ = ["close", "select", "unselect"]
 
@@ -24,10 +22,8 @@ def select(state: ConnectionState, command: Select) -> Output:
             return no(f"{command.mailbox} only holds other mailboxes", "CANNOT")
         return no(f"Mailbox {command.mailbox} does not exist", "NONEXISTENT")
     view = state.select(mailbox, read_only=command.name == "EXAMINE")
-    flags = SYSTEM_FLAGS.union(mailbox.keywords.values())
     lines = [
-        b"* FLAGS %b\r\n" % flag_list(flags),
-        b"* OK [PERMANENTFLAGS %b] %b\r\n" % _permanent_flags(mailbox, flags, view.read_only),
+        known_flags(view),
         b"* %d EXISTS\r\n* %d RECENT\r\n" % (view.count, view.recent_count()),
     ]
     unseen = mailbox.first_unseen()
@@ -37,16 +33,6 @@ def select(state: ConnectionState, command: Select) -> Output:
     lines.append(untagged(f"OK [UIDNEXT {mailbox.uid_next}] The next UID"))
     yield b"".join(lines)
     return ok(f"{command.name} completed", "READ-ONLY" if view.read_only else "READ-WRITE")
-
-
-def _permanent_flags(mailbox: Mailbox, flags: frozenset[str], read_only: bool) -> tuple[bytes, bytes]:
-    """The list, and what it means."""
-    if read_only:
-        return b"()", b"Nothing can be changed"
-    listed = flag_list(flags)
-    if mailbox.refuse_keywords:
-        return listed, b"These can be changed; other keywords are ignored"
-    return b"%b \\*)" % listed[:-1], b"These can be changed"
 
 
 def close(state: ConnectionState, command: Command) -> Response:
