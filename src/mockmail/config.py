@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
 from typing import Any, Literal
 
 from mockmail.errors import ConfigurationError
 from mockmail.profiles import profile_named
+from mockmail.relaying import check_relay, parse_delays, parse_duration, parse_routes
 from mockmail.tls import TLS
 
 __all__ = ["ENV_PREFIX", "SettingField", "Settings", "setting_fields"]
@@ -156,6 +158,24 @@ class Settings:
     )
     require_auth: bool = _setting(False, "refuse mail from clients that have not logged in", _boolean, "bool")
     require_tls: bool = _setting(False, "refuse mail and logins in plain text", _boolean, "bool")
+    relay: Literal["authenticated", "open", "none"] = _setting(
+        "authenticated", "who may send to domains that are not local: authenticated, open, none", str.strip
+    )
+    routes: Mapping[str, tuple[str, int]] | None = _setting(
+        None, "where mail for other domains goes, as domain=host:port", parse_routes, "linelist"
+    )
+    smarthost: str | None = _setting(
+        None, "next hop for all other domains, as smtp://user:password@host:port", lambda text: text.strip() or None
+    )
+    retry_every: timedelta = _setting(  # noqa: RUF009  a row; timedelta is immutable
+        timedelta(minutes=30), "how long mail waits between attempts", parse_duration
+    )
+    retry_for: timedelta = _setting(  # noqa: RUF009
+        timedelta(days=5), "how long mail is tried before it bounces", parse_duration
+    )
+    retry_schedule: Iterable[timedelta] | Callable[[int], timedelta | None] | None = _setting(  # noqa: RUF009
+        None, "delays between attempts instead, such as 5m,30m,2h; it bounces after the last", parse_delays
+    )
     plus_tags: bool = _setting(True, "deliver bob+tag@ to bob@", _boolean, "bool")
     trace_headers: bool = _setting(True, "put Return-Path and Received on top of stored mail", _boolean, "bool")
     profile: str = _setting("standard", "how the server behaves and what it advertises: standard, minimal", str)
@@ -179,6 +199,10 @@ class Settings:
         _check_users(self)
         _check_names(self)
         _check_numbers(self)
+        durations = {"retry_every": self.retry_every, "retry_for": self.retry_for}
+        routes, schedule = check_relay(self.relay, self.routes, self.smarthost, durations, self.retry_schedule)
+        object.__setattr__(self, "routes", routes)
+        object.__setattr__(self, "retry_schedule", schedule)
 
     @property
     def creates_accounts(self) -> bool:
