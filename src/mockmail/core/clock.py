@@ -1,25 +1,79 @@
-"""The clock of a server: real time plus an offset that a test may move, or a time that it has frozen."""
+"""The clock of a server: real time plus an offset that a test may move, or a time that it has frozen; and the heap of
+jobs that are due by it."""
 
 from __future__ import annotations
 
 import datetime as _datetime
+import heapq
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mockmail.errors import ConfigurationError
 
-__all__ = ["Clock"]
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+__all__ = ["Clock", "ClockDriver", "Job", "Work", "total_of"]
+
+Work: TypeAlias = Callable[[], "Coroutine[Any, Any, None] | None"]
+"""Begins something that is due. What it returns is waited for before the clock goes on."""
+
+
+class Job:
+    """Work due at a time. :meth:`cancel` takes it back."""
+
+    __slots__ = ("_number", "at", "cancelled", "work")
+
+    def __init__(self, at: _datetime.datetime, number: int, work: Work) -> None:
+        self.at = at
+        self._number = number
+        self.work = work
+        self.cancelled = False
+
+    def __lt__(self, other: Job) -> bool:
+        return (self.at, self._number) < (other.at, other._number)
+
+    def cancel(self) -> None:
+        """Have it never begin."""
+        self.cancelled = True
+
+
+class ClockDriver(Protocol):
+    """Who carries jobs out when they are due, on a loop. Any thread but the loop's, where nothing else is said."""
+
+    def run(self, until: _datetime.datetime | None, *, freeze: bool = False) -> None:
+        """Go through all that is due until then, ``None``: until nothing is due or under way at all."""
+
+    def run_next(self) -> bool:
+        """Go to the next instant at which something is due and through what it is; whether there was any."""
+
+    def begin(self, until: _datetime.datetime | None, *, freeze: bool = False) -> Future[None]:
+        """:meth:`run`, without waiting for it."""
+
+    def begin_next(self) -> Future[bool]:
+        """:meth:`run_next`, without waiting for it."""
+
+    def arm(self) -> None:
+        """The clock or its jobs changed. Loop thread."""
 
 
 class Clock:
-    """Governs INTERNALDATE, trace headers, events and expiry; never the timeouts of sockets or assertions.
+    """Governs INTERNALDATE, trace headers, events, expiry and the queue; never the timeouts of sockets or assertions.
 
-    Readable from any thread. What a user's own clock-freezing tool does to ``datetime`` shows here.
+    :meth:`now` may be read from any thread, and a test moves the clock from its own. A call that moves it returns when
+    everything due has happened, in order of due time, including what that work made due. Nothing sleeps. What a user's
+    own clock-freezing tool does to ``datetime`` shows here.
     """
 
-    __slots__ = ("_frozen", "_offset")
+    __slots__ = ("_count", "_frozen", "_jobs", "_offset", "driver")
 
     def __init__(self) -> None:
         self._offset = _datetime.timedelta()
         self._frozen: _datetime.datetime | None = None
+        self._jobs: list[Job] = []
+        self._count = 0
+        self.driver: ClockDriver | None = None
+        """Set while servers run by this clock."""
 
     def now(self) -> _datetime.datetime:
         """The time now, aware, in UTC."""
@@ -28,6 +82,44 @@ class Clock:
             return frozen
         now = _datetime.datetime.now(_datetime.UTC)
         return now + self._offset if self._offset else now
+
+    # What a test says
+
+    def advance(
+        self,
+        delta: _datetime.timedelta | None = None,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+    ) -> None:
+        """Move the clock forward, and carry out what is due on the way."""
+        total = total_of(delta, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if self.driver is None:
+            self.shift(total)
+        else:
+            self.driver.run(self.now() + total)
+
+    def advance_to_next(self) -> bool:
+        """Move the clock to the next instant at which something is due, and carry it out. False, and no move, when
+        nothing is."""
+        return self.driver is not None and self.driver.run_next()
+
+    def run_until_idle(self) -> None:
+        """Move the clock on and on until nothing is due at all: every message was relayed or has bounced."""
+        if self.driver is not None:
+            self.driver.run(None)
+
+    def freeze(self, at: _datetime.datetime) -> None:
+        """Stand still at ``at``, which must be aware; what is due until then is carried out first."""
+        at = _aware(at)
+        if self.driver is None:
+            self.stand(at)
+        else:
+            self.driver.run(at, freeze=True)
+
+    # What the library does. Loop thread, unless nothing runs
 
     def shift(self, delta: _datetime.timedelta) -> None:
         """Move the clock forward by ``delta``; ``ConfigurationError`` when it is negative."""
@@ -38,8 +130,65 @@ class Clock:
         else:
             self._offset += delta
 
-    def freeze(self, at: _datetime.datetime) -> None:
-        """Stand still at ``at``, which must be aware."""
-        if at.tzinfo is None:
-            raise ConfigurationError(f"{at!r} has no time zone; write it with tzinfo=datetime.timezone.utc.")
-        self._frozen = at.astimezone(_datetime.UTC)
+    def stand(self, at: _datetime.datetime) -> None:
+        """Stand still at ``at``, carrying nothing out."""
+        self._frozen = _aware(at)
+
+    def go_to(self, at: _datetime.datetime) -> None:
+        """Move forward to ``at``, if it is not past."""
+        delta = at - self.now()
+        if delta > _datetime.timedelta():
+            self.shift(delta)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return self._frozen is not None
+
+    def schedule(self, at: _datetime.datetime, work: Work) -> Job:
+        """Have ``work`` called when it is ``at``. Jobs of one instant begin in the order they were scheduled in."""
+        self._count += 1
+        job = Job(at, self._count, work)
+        heapq.heappush(self._jobs, job)
+        if self.driver is not None and self._jobs[0] is job:
+            self.driver.arm()
+        return job
+
+    @property
+    def next_due(self) -> _datetime.datetime | None:
+        """When the next job is due; it may be past."""
+        jobs = self._jobs
+        while jobs and jobs[0].cancelled:
+            heapq.heappop(jobs)
+        return jobs[0].at if jobs else None
+
+    def due(self, until: _datetime.datetime) -> list[Job]:
+        """Take out all jobs due until then."""
+        taken: list[Job] = []
+        while (at := self.next_due) is not None and at <= until:
+            taken.append(heapq.heappop(self._jobs))
+        return taken
+
+    def clear(self) -> None:
+        """Forget all jobs."""
+        self._jobs.clear()
+
+
+def total_of(
+    delta: _datetime.timedelta | None, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0
+) -> _datetime.timedelta:
+    """The sum; ``ConfigurationError`` for one that is negative, or for no timedelta."""
+    if delta is not None and not isinstance(delta, _datetime.timedelta):
+        raise ConfigurationError(f"delta is {delta!r}; write a timedelta, or advance(minutes={delta!r}).")
+    total = (delta or _datetime.timedelta()) + _datetime.timedelta(
+        days=days, hours=hours, minutes=minutes, seconds=seconds
+    )
+    if total < _datetime.timedelta():
+        raise ConfigurationError(f"The clock cannot go back by {-total}; give a delta that is not negative.")
+    return total
+
+
+def _aware(at: _datetime.datetime) -> _datetime.datetime:
+    if at.tzinfo is None:
+        raise ConfigurationError(f"{at!r} has no time zone; write it with tzinfo=datetime.timezone.utc.")
+    return at.astimezone(_datetime.UTC)

@@ -1,17 +1,21 @@
-"""Where mail for a recipient goes: a mailbox here, or back with a reply. Loop thread only."""
+"""Where mail for a recipient goes: a mailbox here, the queue, several of these, or back with a reply. Loop thread
+only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mockmail.core.accounts import AccountState, canonical_address
 
 if TYPE_CHECKING:
     from mockmail.core.world import World
 
-__all__ = ["Decision", "Deliver", "Refuse", "route"]
+__all__ = ["SMARTHOST", "Decision", "Deliver", "Expand", "Refuse", "Relay", "Taken", "is_local", "leaves", "route"]
+
+SMARTHOST = "smarthost"
+"""Stands for the next-hop domain of all mail when there is a smarthost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +26,76 @@ class Deliver:
     """As given in RCPT."""
     address: str
     """Canonical address of the account."""
+    sender: str | None = None
+    """The reverse-path from here on: the owner of the list that was expanded. ``None``: as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Queue it for another server."""
+
+    recipient: str
+    """As given in RCPT."""
+    address: str
+    """Where it is sent."""
+    domain: str
+    """The next-hop domain: recipients of one domain travel together."""
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer the recipient with this."""
+    """Answer the recipient with this; or, for a target of an alias, report it."""
 
     recipient: str
     code: int
     status: str
     """Enhanced status code, such as ``"5.1.1"`` (RFC 3463)."""
     text: str
+    address: str = ""
+    """The target that was refused."""
+    sender: str | None = None
+
+    @property
+    def reply(self) -> str:
+        """Code, status and text."""
+        return f"{self.code} {self.status} {self.text}"
 
 
-Decision: TypeAlias = Deliver | Refuse
+Leaf: TypeAlias = Deliver | Relay | Refuse
 
 
-def route(world: World, recipient: str) -> Decision:
-    """Decide for one recipient (an address as given in RCPT, without angle brackets)."""
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """An alias or a mailing list: all of these."""
+
+    recipient: str
+    """As given in RCPT."""
+    address: str
+    """Canonical address of the alias or list."""
+    kind: Literal["alias", "list"]
+    targets: tuple[Leaf, ...]
+    """What becomes of each target, nested aliases resolved; not all of them are refused."""
+
+
+Taken: TypeAlias = Deliver | Relay | Expand
+"""A decision by which the recipient is accepted."""
+Decision: TypeAlias = Taken | Refuse
+
+
+def leaves(decision: Decision) -> tuple[Leaf, ...]:
+    """What is to be done in the end."""
+    return decision.targets if isinstance(decision, Expand) else (decision,)
+
+
+def route(world: World, recipient: str, *, authenticated: bool = False) -> Decision:
+    """Decide for one recipient (an address as given in RCPT, without angle brackets). ``authenticated``: whether its
+    client has logged in."""
+    return _route(world, recipient, authenticated, ())
+
+
+def _route(world: World, recipient: str, authenticated: bool, seen: tuple[str, ...]) -> Decision:
+    """``seen``: the aliases and lists on the way here."""
     settings = world.settings
     if "@" not in recipient:
         # Only "postmaster" may stand without a domain (RFC 5321 4.1.1.3).
@@ -47,17 +103,46 @@ def route(world: World, recipient: str) -> Decision:
     else:
         recipient_here = recipient
     address = canonical_address(recipient_here)
+    domain = address.rpartition("@")[2]
+    if not is_local(world, domain):
+        return _remote(world, recipient, recipient_here, domain, authenticated)
+    aliases = world.aliases
+    if aliases:
+        expanded = _expanded(world, recipient, address, seen)
+        if expanded is not None:
+            return expanded
+    return _local(world, recipient, address, seen)
+
+
+def is_local(world: World, domain: str) -> bool:
+    """Whether mail for a (canonical) domain is delivered here."""
+    settings = world.settings
+    if settings.domains is None:
+        return settings.routes is None or not _is_one_of(domain, settings.routes)
+    return _is_one_of(domain, settings.domains)
+
+
+def _remote(world: World, recipient: str, address: str, domain: str, authenticated: bool) -> Relay | Refuse:
+    settings = world.settings
+    if settings.relay == "open" or (authenticated and settings.relay == "authenticated"):
+        return Relay(recipient, address, domain if settings.smarthost is None else SMARTHOST)
+    if settings.domains is not None:
+        foreign = f"{domain} is not one of domains={list(settings.domains)}"
+    else:
+        foreign = f"{domain} is one of routes="
+    how = "relay='none'" if settings.relay == "none" else "log in first, or set relay='open'"
+    return Refuse(recipient, 550, "5.7.1", f"<{recipient}>: relaying denied; {foreign}; {how}")
+
+
+def _local(world: World, recipient: str, address: str, seen: tuple[str, ...]) -> Decision:
     local_part, _, domain = address.rpartition("@")
-    if settings.domains is not None and not _is_one_of(domain, settings.domains):
-        return Refuse(
-            recipient,
-            550,
-            "5.7.1",
-            f"<{recipient}>: relaying denied; {domain} is not one of domains={list(settings.domains)}",
-        )
+    settings = world.settings
     account = _account(world, address, local_part, domain)
     if account is not None:
         return Deliver(recipient, account.address)
+    catch_all = world.aliases.catch_all
+    if catch_all is not None and catch_all != address and local_part != "postmaster":
+        return _expansion(world, recipient, address, "alias", (catch_all,), None, seen)
     if settings.creates_accounts or local_part == "postmaster":
         return Deliver(recipient, _without_tag(local_part, settings.plus_tags) + "@" + domain)
     return Refuse(
@@ -68,7 +153,63 @@ def route(world: World, recipient: str) -> Decision:
     )
 
 
-def _is_one_of(domain: str, domains: Sequence[str]) -> bool:
+# Aliases and lists
+
+
+def _expanded(world: World, recipient: str, address: str, seen: tuple[str, ...]) -> Decision | None:
+    """What an alias or a list of that address leads to, tag or no tag; ``None`` when there is none."""
+    local_part, _, domain = address.rpartition("@")
+    for name in dict.fromkeys((address, f"{_without_tag(local_part, world.settings.plus_tags)}@{domain}")):
+        targets = world.aliases.targets(name)
+        if targets is not None:
+            return _expansion(world, recipient, name, "alias", targets, None, seen)
+        listed = world.aliases.list_of(name)
+        if listed is not None:
+            return _expansion(world, recipient, name, "list", listed.members, listed.owner, seen)
+    return None
+
+
+def _expansion(
+    world: World,
+    recipient: str,
+    address: str,
+    kind: Literal["alias", "list"],
+    targets: tuple[str, ...],
+    sender: str | None,
+    seen: tuple[str, ...],
+) -> Expand | Refuse:
+    """An alias of which nothing is left refuses its own recipient."""
+    if address in seen:
+        # Names are checked for cycles when they are added; tags and the catch-all address can still make one.
+        return Refuse(recipient, 550, "5.4.6", f"<{address}> leads back to itself: {' -> '.join((*seen, address))}")
+    found = tuple(dict.fromkeys(_resolved(world, recipient, address, targets, sender, (*seen, address))))
+    refused = [one for one in found if isinstance(one, Refuse)]
+    if len(refused) == len(found):
+        first = refused[0]
+        return replace(first, address="", sender=None, text=f"<{recipient}> leads to {first.text}")
+    return Expand(recipient, address, kind, found)
+
+
+def _resolved(
+    world: World,
+    recipient: str,
+    address: str,
+    targets: tuple[str, ...],
+    sender: str | None,
+    seen: tuple[str, ...],
+) -> Iterator[Leaf]:
+    for target in targets:
+        if target == address:
+            decision = _local(world, recipient, target, seen)  # it keeps a copy
+        else:
+            # Whoever set up the alias wants it sent there, wherever the mail comes from.
+            decision = _route(world, target, world.settings.relay != "none", seen)
+        for leaf in leaves(decision):
+            address_meant = leaf.address or target
+            yield replace(leaf, recipient=recipient, address=address_meant, sender=leaf.sender or sender)
+
+
+def _is_one_of(domain: str, domains: Collection[str]) -> bool:
     """Whether a canonical domain is one of those of the settings, which may be written in punycode."""
     return domain in domains or any(canonical_address(f"@{name}") == f"@{domain}" for name in domains)
 

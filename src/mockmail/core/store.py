@@ -18,12 +18,15 @@ from mockmail.core.events import (
     Fetched,
     FlagsChanged,
     Moved,
+    Queued,
     Seeded,
 )
+from mockmail.core.forwarding import returning_to, spread
 from mockmail.core.journal import Batch
 from mockmail.core.mailbox import Entry, FlagChange, Mailbox
 from mockmail.core.message import Envelope, Message
-from mockmail.core.routing import Deliver
+from mockmail.core.queue import QueueEntry
+from mockmail.core.routing import Deliver, Taken
 
 if TYPE_CHECKING:
     from mockmail.core.views import MailboxView
@@ -74,20 +77,47 @@ class Store:
 
     # Mail coming in
 
-    def accept(self, message: Message, decisions: Sequence[Deliver], actor: Actor) -> None:
-        """Take a message over for its recipients: every mailbox has it, and every query sees it, when this returns.
-        One copy for each account."""
+    def accept(self, message: Message, decisions: Sequence[Taken], actor: Actor, *, received: bytes = b"") -> None:
+        """Take a message over for its recipients: every mailbox and the queue have it, and every query sees it, when
+        this returns. One copy for each account. ``received`` is the trace header for copies that travel on."""
         world = self._world
         now = world.clock.now()
         world.journal.append(Accepted(now, message, actor.protocol, actor.session, actor.account))
-        addresses = dict.fromkeys([decision.address for decision in decisions])
-        no_flags: frozenset[str] = frozenset()
-        for address in addresses:
-            account = world.accounts.get(address) or world.accounts.create(address, created_by="delivery")
-            account.inbox.add([(message, no_flags)])
-        recipients = tuple([decision.recipient for decision in decisions])
-        world.journal.append(Delivered(now, message, recipients, tuple(addresses), actor.session))
+        if all(type(decision) is Deliver for decision in decisions):
+            self._deliver(message, decisions, actor, received, now)  # type: ignore[arg-type]  # as just seen
+        else:
+            local, entries = spread(world, message, decisions, received, now)
+            if local:
+                self._deliver(message, local, actor, received, now)
+            self._enqueue(entries, now)
         self._enforce_limit()
+
+    def _deliver(
+        self, message: Message, decisions: Sequence[Deliver], actor: Actor, received: bytes, now: datetime.datetime
+    ) -> None:
+        world = self._world
+        copies: dict[str, Message] = {}
+        for decision in decisions:
+            sender = decision.sender
+            if decision.address not in copies:
+                # A report, which comes from nobody, stays from nobody.
+                same = sender is None or not message.sender
+                copies[decision.address] = message if same else returning_to(message, sender or "", received)
+        no_flags: frozenset[str] = frozenset()
+        for address, copy in copies.items():
+            account = world.accounts.get(address) or world.accounts.create(address, created_by="delivery")
+            account.inbox.add([(copy, no_flags)])
+        recipients = tuple(dict.fromkeys([decision.recipient for decision in decisions]))
+        world.journal.append(Delivered(now, message, recipients, tuple(copies), actor.session))
+
+    def _enqueue(self, entries: Sequence[QueueEntry], now: datetime.datetime) -> None:
+        world = self._world
+        for entry in entries:
+            if entry.domain:
+                originals = tuple([recipient.original for recipient in entry.recipients])
+                addresses = tuple([recipient.address for recipient in entry.recipients])
+                world.journal.append(Queued(now, entry.message, entry.sender, entry.domain, originals, addresses))
+        world.queue.add(entries)
 
     def seed(self, account: AccountState, folder: str, message: Message, flags: Iterable[str]) -> Entry:
         """Put a message into a mailbox as the test wants it there; a missing mailbox is made."""

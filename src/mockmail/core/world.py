@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from mockmail.config import Settings
 from mockmail.core.accounts import Accounts, AccountState
+from mockmail.core.aliases import Aliases
 from mockmail.core.clock import Clock
 from mockmail.core.journal import Journal
 from mockmail.core.mailbox import Mailbox
 from mockmail.core.message import Message
+from mockmail.core.queue import Queue
 from mockmail.core.store import Store
 
 __all__ = ["World"]
@@ -31,6 +33,8 @@ class World:
         self.journal = Journal()
         self._next_uid_validity = next_uid_validity or _counter(int(self.clock.now().timestamp()))
         self.accounts = Accounts(self._make_mailbox)
+        self.aliases = Aliases()
+        self.queue = Queue()
         self.store = Store(self)
         self.late = late if late is not None else []
         """Where a session puts mail that was begun in this world and arrived after it was retired."""

@@ -178,7 +178,7 @@ class Conversation:
         if not transaction.smtputf8 and not path.address.isascii():
             transaction.refused += 1
             return "553 5.6.7 A recipient that is not ASCII needs the parameter SMTPUTF8 in MAIL"
-        decision = route(transaction.world, path.address)
+        decision = route(transaction.world, path.address, authenticated=self.account is not None)
         if isinstance(decision, Refuse):
             transaction.refused += 1
             return f"{decision.code} {decision.status} {decision.text}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mockmail.core.routing import Decision, Refuse, route
+from mockmail.core.routing import Decision, Deliver, Expand, Refuse, route
 from mockmail.core.world import World
 from mockmail.smtp.params import AddressError, parse_mailbox
 
@@ -21,15 +21,18 @@ def verify(world: World, argument: str | None, *, smtputf8: bool) -> str:
 
 
 def expand(world: World, argument: str | None, *, smtputf8: bool) -> str:
-    """The reply to EXPN: a mailbox is no list (RFC 5321 section 3.5.1)."""
+    """The reply to EXPN: the addresses behind an alias or a list; a mailbox is none (RFC 5321 section 3.5.1)."""
     found = _look_up(world, "EXPN", argument, smtputf8)
     if isinstance(found, str):
         return found
     address, decision = found
-    if not isinstance(decision, Refuse):
+    if isinstance(decision, Expand):
+        members = dict.fromkeys(leaf.address for leaf in decision.targets)
+        return "\n".join(f"250 2.1.5 <{member}>" for member in members)
+    if isinstance(decision, Deliver):
         return f"550 5.2.4 <{address}> is a mailbox, not a mailing list"
-    if decision.status == "5.1.1":
-        return f"{decision.code} {decision.status} {decision.text}"
+    if isinstance(decision, Refuse) and decision.status == "5.1.1":
+        return decision.reply
     return f"252 2.5.2 Cannot expand <{address}>, which is not of this server"
 
 

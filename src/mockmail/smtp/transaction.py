@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mockmail.core.events import Actor
+from mockmail.core.forwarding import HOP_LIMIT, hop_count
 from mockmail.core.message import Envelope, Message
-from mockmail.core.routing import Deliver
+from mockmail.core.routing import Deliver, Taken
 from mockmail.core.world import World
 from mockmail.smtp.chunking import ChunkReader
 from mockmail.smtp.data import DataReader
@@ -32,7 +33,7 @@ class Transaction:
     smtputf8: bool = False
     binary: bool = False
     """Whether the text may only come in chunks (BODY=BINARYMIME)."""
-    decisions: list[Deliver] = field(default_factory=list)
+    decisions: list[Taken] = field(default_factory=list)
     rcpt_options: dict[str, Parameters] = field(default_factory=dict)
     refused: int = 0
     """How many recipients were."""
@@ -72,23 +73,28 @@ def deliver(
     taken = transaction.decisions
     if any(refusals):
         taken = [decision for decision, refusal in zip(taken, refusals, strict=True) if refusal is None]
-    message = _new_message(transaction, taken or transaction.decisions, reader, origin)
+    message, received = _new_message(transaction, taken or transaction.decisions, reader, origin)
     reply = f"250 2.6.0 Message accepted as {message.id}"
-    if taken and world.retired:
+    if taken and hop_count(message.raw) > HOP_LIMIT:
+        reply = f"554 5.4.6 Too many hops: the message came through more than {HOP_LIMIT} servers, so it goes in a loop"
+    elif taken and world.retired:
         world.late.append(message)
         reply = RESET
     elif taken:
         link = origin.link
-        world.store.accept(message, taken, Actor(link.protocol, link.session, origin.account or ""))
+        world.store.accept(message, taken, Actor(link.protocol, link.session, origin.account or ""), received=received)
     return [refusal or reply for refusal in refusals], message
 
 
-def _new_message(transaction: Transaction, taken: list[Deliver], reader: TextReader, origin: Origin) -> Message:
+def _new_message(
+    transaction: Transaction, taken: list[Taken], reader: TextReader, origin: Origin
+) -> tuple[Message, bytes]:
+    """The message, and the Received field of copies that travel on: those have it whatever the settings say."""
     world = transaction.world
     now, message_id = world.clock.now(), world.store.new_id()
     recipients = [decision.recipient for decision in taken]
     trace = b""
-    if world.settings.trace_headers:
+    if world.settings.trace_headers or any(type(decision) is not Deliver for decision in taken):
         trace = trace_headers(
             sender=transaction.sender,
             helo=origin.host,
@@ -109,4 +115,8 @@ def _new_message(transaction: Transaction, taken: list[Deliver], reader: TextRea
     if rcpt_options and len(taken) < len(transaction.decisions):
         rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
     envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options, rcpt_options)
-    return Message(reader.text(trace), id=message_id, envelope=envelope, received_at=now, trace_length=len(trace))
+    received = trace.partition(b"\r\n")[2]
+    if not world.settings.trace_headers:
+        trace = b""
+    text = reader.text(trace)
+    return Message(text, id=message_id, envelope=envelope, received_at=now, trace_length=len(trace)), received

@@ -394,7 +394,7 @@ def test_an_unexpected_exception_is_recorded_and_the_connection_kept(client, mon
     c = client(world()).start()
     error = ZeroDivisionError("of ours")
 
-    def accept(self, *arguments):
+    def accept(self, *arguments, **named):
         raise error
 
     with monkeypatch.context() as patched:

@@ -1,0 +1,82 @@
+"""What a message becomes that does not only go to mailboxes here: entries of the queue, and copies in the name of a
+list's owner. Loop thread only."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mockmail.core.message import Message
+from mockmail.core.queue import QueuedRecipient, QueueEntry
+from mockmail.core.routing import Deliver, Expand, Refuse, Relay, Taken, leaves
+
+if TYPE_CHECKING:
+    from mockmail.core.world import World
+
+__all__ = ["HOP_LIMIT", "hop_count", "returning_to", "spread"]
+
+HOP_LIMIT = 100
+"""More Received fields than this are a loop (RFC 5321 section 6.3)."""
+_NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+
+def hop_count(text: bytes | bytearray) -> int:
+    """How many servers a message has come through: its Received fields."""
+    end = text.find(b"\r\n\r\n")
+    head = bytes(text[: len(text) if end < 0 else end]).lower()
+    return head.count(b"\nreceived:") + head.startswith(b"received:")
+
+
+def returning_to(message: Message, sender: str, received: bytes) -> Message:
+    """A copy of a message whose trace names another return path; its ID stays."""
+    trace = b"Return-Path: <" + sender.encode() + b">\r\n" + received if message.trace_length else b""
+    return Message(
+        trace + message.original,
+        id=message.id,
+        envelope=replace(message.envelope, sender=sender),
+        received_at=message.received_at,
+        trace_length=len(trace),
+    )
+
+
+def spread(
+    world: World, message: Message, decisions: Sequence[Taken], received: bytes, now: datetime.datetime
+) -> tuple[list[Deliver], list[QueueEntry]]:
+    """What is delivered here, and an entry for each next-hop domain (and reverse-path), in the order of recipients."""
+    local: list[Deliver] = []
+    entries: dict[tuple[str, str], QueueEntry] = {}
+    for decision in decisions:
+        options = message.envelope.rcpt_options.get(decision.recipient, {})
+        if isinstance(decision, Expand) and decision.kind == "list":
+            options = {}  # a list's mail is a new submission; its sender asks nothing of the members
+        for leaf in leaves(decision):
+            if isinstance(leaf, Deliver):
+                local.append(leaf)
+                continue
+            # A report, which comes from nobody, stays from nobody, or it could cause another.
+            sender = message.sender if leaf.sender is None or not message.sender else leaf.sender
+            domain = leaf.domain if isinstance(leaf, Relay) else ""
+            entry = entries.get((sender, domain))
+            if entry is None:
+                entry = entries[sender, domain] = _entry(world, message, sender, domain, received, now)
+            if all(leaf.address != one.address for one in entry.recipients):
+                entry.recipients.append(_recipient(leaf, options))
+    return local, list(entries.values())
+
+
+def _entry(
+    world: World, message: Message, sender: str, domain: str, received: bytes, now: datetime.datetime
+) -> QueueEntry:
+    settings = world.settings
+    expires_at = now + settings.retry_for if settings.retry_schedule is None else _NEVER
+    return QueueEntry(message, sender, domain, [], now, expires_at, received, next_attempt=now)
+
+
+def _recipient(leaf: Relay | Refuse, options: Mapping[str, str | None]) -> QueuedRecipient:
+    recipient = QueuedRecipient(leaf.address, leaf.recipient, options)
+    if isinstance(leaf, Refuse):
+        # What cannot go anywhere is reported by whoever works off the queue.
+        recipient.reply, recipient.status = leaf.reply, leaf.status
+    return recipient
