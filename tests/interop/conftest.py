@@ -49,35 +49,58 @@ def program(tmp_path: Path) -> Callable[[str], Program]:
 
 
 @pytest.fixture(scope="session")
-def nodemailer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
-    """``nodemailer(transport, message)``: what nodemailer says when it sends this. Installed once a run."""
+def node_script(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Callable[..., dict[str, Any]]]:
+    """``node_script("package@1", source)``: a function that runs this module of node's, with its argument as JSON on
+    the standard input and what it prints as the result. The package is installed once a run."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         if os.environ.get("MOCKMAIL_REQUIRE_PROGRAMS"):
             pytest.fail("node and npm are not installed")
         pytest.skip("node and npm are not installed")
-    home = tmp_path_factory.mktemp("nodemailer")
-    install = [npm, "install", "--prefix", str(home), "--no-audit", "--no-fund", "--silent", "nodemailer@7"]
-    subprocess.run(install, check=True, timeout=120, capture_output=True)
-    script = home / "send.cjs"
-    script.write_text(
-        "const [transport, message] = JSON.parse(require('fs').readFileSync(0, 'utf8'));\n"
-        "const mailer = require('nodemailer').createTransport(transport);\n"
-        "mailer.sendMail(message).then((info) => console.log(JSON.stringify(info)), (error) => {\n"
-        "  console.error(error); process.exit(1); }).finally(() => mailer.close());\n"
-    )
+    homes: dict[str, Path] = {}
 
-    def send(transport: dict[str, Any], message: dict[str, Any], **environ: str) -> dict[str, Any]:
-        ran = subprocess.run(
-            [node, script],
-            input=json.dumps([transport, message]).encode(),
-            capture_output=True,
-            timeout=60,
-            env={**os.environ, **environ},
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr.decode()
-        info: dict[str, Any] = json.loads(ran.stdout)
-        return info
+    def prepare(package: str, source: str) -> Callable[..., dict[str, Any]]:
+        if package not in homes:
+            home = tmp_path_factory.mktemp("node")
+            install = [npm, "install", "--prefix", str(home), "--no-audit", "--no-fund", "--silent", package]
+            subprocess.run(install, check=True, timeout=120, capture_output=True)
+            homes[package] = home
+        script = homes[package] / "script.mjs"
+        script.write_text(source)
 
-    return send
+        def run(argument: Any, **environ: str) -> dict[str, Any]:
+            ran = subprocess.run(
+                [node, script],
+                input=json.dumps(argument).encode(),
+                capture_output=True,
+                timeout=60,
+                env={**os.environ, **environ},
+                check=False,
+            )
+            assert ran.returncode == 0, ran.stderr.decode()
+            result: dict[str, Any] = json.loads(ran.stdout)
+            return result
+
+        return run
+
+    return prepare
+
+
+NODEMAILER = """
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+const [transport, message] = JSON.parse(readFileSync(0, 'utf8'));
+const mailer = createRequire(import.meta.url)('nodemailer').createTransport(transport);
+try {
+  console.log(JSON.stringify(await mailer.sendMail(message)));
+} finally {
+  mailer.close();
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def nodemailer(node_script: Callable[[str, str], Callable[..., dict[str, Any]]]) -> Callable[..., dict[str, Any]]:
+    """``nodemailer(transport, message)``: what nodemailer says when it sends this."""
+    run = node_script("nodemailer@7", NODEMAILER)
+    return lambda transport, message, **environ: run([transport, message], **environ)
