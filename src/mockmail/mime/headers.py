@@ -220,10 +220,14 @@ class Headers(Mapping[str, str]):
         self._block = block
 
     def __getitem__(self, name: str) -> str:
-        value = self._block.index.get(name.lower().encode("utf-8", "replace")) if name else None
+        value = self.raw(name)
         if value is None:
             raise KeyError(name)
         return decode(value)
+
+    def raw(self, name: str) -> bytes | None:
+        """The first value of ``name`` as it stands, still folded, or ``None``."""
+        return self._block.index.get(name.lower().encode("utf-8", "replace")) if name else None
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name != "" and name.lower().encode("utf-8", "replace") in self._block.index

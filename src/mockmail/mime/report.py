@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mockmail.mime.charsets import content
+from mockmail.mime.charsets import content, guess
 from mockmail.mime.dates import parse_date
-from mockmail.mime.headers import HeaderBlock, Headers, scan
+from mockmail.mime.headers import HeaderBlock, Headers, scan, unfold
 from mockmail.mime.parts import Part
 from mockmail.mime.text import html, text, visible_text
 
@@ -260,7 +260,7 @@ def _delivery(groups: list[HeaderBlock], told: str, returned: bytes, whole: bool
         fields=fields,
         recipients=tuple(_recipient(Headers(group)) for group in about_recipients),
         reporting_mta=_typed(fields, "Reporting-MTA")[1],
-        original_envelope_id=_line(fields, "Original-Envelope-Id"),
+        original_envelope_id=_exactly(fields, "Original-Envelope-Id"),
         arrival_date=_moment(fields, "Arrival-Date"),
         received_from_mta=_typed(fields, "Received-From-MTA")[1],
         dsn_gateway=_typed(fields, "DSN-Gateway")[1],
@@ -306,7 +306,7 @@ def _disposition(fields: Headers, told: str, returned: bytes, whole: bool) -> Di
         ),
         original_recipient=_address(fields, "Original-Recipient"),
         final_recipient=_address(fields, "Final-Recipient"),
-        original_message_id=_line(fields, "Original-Message-ID"),
+        original_message_id=_exactly(fields, "Original-Message-ID"),
         reporting_ua=_line(fields, "Reporting-UA"),
         mdn_gateway=_typed(fields, "MDN-Gateway")[1],
         errors=_lines(fields, "Error") + _lines(fields, "Failure"),
@@ -323,7 +323,7 @@ def _abuse(fields: Headers, told: str, returned: bytes, whole: bool) -> AbuseRep
         feedback_type=_word(fields, "Feedback-Type").lower(),
         user_agent=_line(fields, "User-Agent"),
         version=_word(fields, "Version"),
-        original_envelope_id=_line(fields, "Original-Envelope-Id"),
+        original_envelope_id=_exactly(fields, "Original-Envelope-Id"),
         original_mail_from=_without_brackets(_line(fields, "Original-Mail-From")),
         original_rcpt_to=tuple(map(_without_brackets, _lines(fields, "Original-Rcpt-To"))),
         # Drafts of the format called it Received-Date, and large providers still do.
@@ -342,6 +342,12 @@ def _line(fields: Headers, name: str) -> str:
     return " ".join(fields.get(name, "").split())
 
 
+def _exactly(fields: Headers, name: str) -> str:
+    """A value unfolded and no more: addresses and identifiers may have spaces, and have no encoded words."""
+    value = fields.raw(name)
+    return "" if value is None else guess(unfold(value))
+
+
 def _lines(fields: Headers, name: str) -> tuple[str, ...]:
     return tuple(" ".join(value.split()) for value in fields.all(name))
 
@@ -357,18 +363,21 @@ def _moment(fields: Headers, name: str) -> datetime.datetime | None:
 
 
 # mta-name-type ";" mta-name, address-type ";" generic-address, diagnostic-type ";" *text
-_type = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9_.-]*)\s*;").match
+_type = re.compile(r"[ \t]*([A-Za-z0-9][A-Za-z0-9_.-]*)[ \t]*;").match
 
 
 def _typed(fields: Headers, name: str) -> tuple[str, str]:
     """The type before the semicolon in lower case, ``""`` when it is missing, and the rest."""
-    value = _line(fields, name)
+    return _split_type(_line(fields, name))
+
+
+def _split_type(value: str) -> tuple[str, str]:
     match = _type(value)
-    return ("", value) if match is None else (match[1].lower(), value[match.end() :].strip())
+    return ("", value) if match is None else (match[1].lower(), value[match.end() :].strip(" \t"))
 
 
 def _address(fields: Headers, name: str) -> str:
-    kind, address = _typed(fields, name)
+    kind, address = _split_type(_exactly(fields, name))
     address = _without_brackets(address)
     return unescape_utf8_address(address) if kind == "utf-8" else address
 

@@ -1,0 +1,1 @@
+"""Mail on its way to other servers, and what is reported about it."""
