@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, cast
 from mockmail.wire.connections import Connections, SessionFactory
 from mockmail.wire.contract import SLICE_BYTES, Close, Link, Pause, Send, Session, StartTLS
 from mockmail.wire.faults import Fault
+from mockmail.wire.handshakes import Handshake
+from mockmail.wire.idle import IdleTimer
 from mockmail.wire.tampering import FaultSeam, HalfClose, Step
 from mockmail.wire.tls import drop_plain_text, start_tls, tls_info
 from mockmail.wire.transcript import Record
@@ -38,15 +40,16 @@ class Connection(asyncio.Protocol):
     """Performs what a session asks for."""
 
     __slots__ = (
-        "_actions", "_closing", "_connections", "_discarding", "_early", "_eof", "_fault", "_heard", "_held", "_link",
+        "_actions", "_closing", "_connections", "_discarding", "_early", "_eof", "_fault", "_held", "_idle", "_link",
         "_listener", "_loop", "_lost", "_pause", "_peer", "_pull_is_due", "_reading", "_record", "_runtime", "_seam",
-        "_silent_since_tls", "_socket", "_timer", "_timer_at", "_transport", "_writing_paused", "session",
+        "_socket", "_tls", "_transport", "_writing_paused", "session",
     )  # fmt: skip
 
     session: Session
     _transport: asyncio.Transport
     _record: Record
     _seam: FaultSeam
+    _tls: Handshake
 
     def __init__(
         self, listener: Listener, runtime: Runtime, accepted: socket.socket, peer: tuple[str, int], fault: Fault | None
@@ -60,9 +63,7 @@ class Connection(asyncio.Protocol):
         self._fault = fault
         self._link: Link | None = None
         self._actions: deque[Step] = deque()
-        self._heard = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = math.inf
+        self._idle = IdleTimer(self._loop, self._look_for_silence)
         self._pause: asyncio.TimerHandle | None = None
         self._pull_is_due = False
         self._held = False
@@ -72,7 +73,6 @@ class Connection(asyncio.Protocol):
         self._eof = False
         self._closing = False
         self._lost = False
-        self._silent_since_tls = False
         self._early: bytearray | None = None
         """During an upgrade: what came encrypted before we were told that the handshake was done."""
 
@@ -98,14 +98,15 @@ class Connection(asyncio.Protocol):
         link.command = self._seam.command
         if listener.implicit_tls:
             link.tls = tls_info(self._transport)
+        self._tls = connections.handshakes.begin(link, self._record, implicit=listener.implicit_tls)
         self._runtime.attach(self)
         connections.add(self)
-        self._heard = self._loop.time()
+        self._idle.heard()
         try:
             self.session = listener.factory(link)
             self.session.greeting()
             if listener.implicit_tls:
-                self._tls_started()
+                self._tls.started()
             if self._fault is not None:
                 self._actions.extend(self._seam.connect(self._fault))
                 self._perform()
@@ -119,8 +120,8 @@ class Connection(asyncio.Protocol):
         if self._early is not None:
             self._early += data
             return
-        self._heard = self._loop.time()
-        self._silent_since_tls = False
+        self._idle.heard()
+        self._tls.unspoken = False
         self._record.received(data)
         # What the session wakes us for while it receives, the pull below does.
         self._pull_is_due = True
@@ -133,7 +134,8 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._eof = True
-        self._tls_in_vain()
+        if not self._closing:
+            self._tls.ended()
         if self._early is not None:
             return False
         if self._discarding:
@@ -160,22 +162,24 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writing_paused = False
-        self._heard = self._loop.time()
+        self._idle.heard()
         self._wake()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._lost:
             return
-        self._tls_in_vain()
+        left_by_client = not self._closing
         self._lost = self._closing = True
-        for timer in (self._timer, self._pause):
-            if timer is not None:
-                timer.cancel()
+        self._idle.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
         self._actions.clear()
         self._runtime.detach(self)
         self._connections.discard(self)
         if self._link is None:
             return
+        if left_by_client:
+            self._tls.ended()
         self._connections.transcript.close(self._record)
         session: Session | None = getattr(self, "session", None)  # none if the factory failed
         try:
@@ -254,9 +258,7 @@ class Connection(asyncio.Protocol):
                 self._wake()
             if self._reading is not (session.wants_input and not self._held and not self._writing_paused):
                 self._read_or_not()
-            deadline = self._heard + session.timeout_seconds
-            if deadline < self._timer_at:
-                self._set_timer(deadline)
+            self._idle.watch(session.timeout_seconds)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
 
@@ -327,7 +329,7 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         self._held = False
-        self._heard = self._loop.time()
+        self._idle.heard()
         try:
             self._perform()
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
@@ -359,29 +361,15 @@ class Connection(asyncio.Protocol):
         self.link.errors.append(error)
         self.abort()
 
-    # Deadlines: one timer, which looks when it goes off whether the client was heard of meanwhile
-
-    def _set_timer(self, deadline: float) -> None:
-        if deadline < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at = deadline
-            self._timer = self._loop.call_at(deadline, self._timer_went_off)
-
-    def _timer_went_off(self) -> None:
-        self._timer, self._timer_at = None, math.inf
-        now = self._loop.time()
+    def _look_for_silence(self) -> None:
         try:
             if self._closing:
                 return
             if self._held:
-                self._set_timer(now + self.session.timeout_seconds)
+                self._idle.wait(self.session.timeout_seconds)
                 return
-            deadline = self._heard + self.session.timeout_seconds
-            if now < deadline:
-                self._set_timer(deadline)
+            if not self._idle.is_due(self.session.timeout_seconds):
                 return
-            self._heard = now
             self.session.timed_out()
             if self._writing_paused:
                 self.abort()  # it does not even take what it asked for
@@ -391,27 +379,15 @@ class Connection(asyncio.Protocol):
             return
         self._pull()
 
-    def _tls_started(self) -> None:
-        self._connections.handshakes.started(self.link, self._record, implicit=self._listener.implicit_tls)
-        self._silent_since_tls = True
-
-    def _tls_in_vain(self) -> None:
-        if self._silent_since_tls and not self._closing:
-            self._silent_since_tls = False
-            self._connections.handshakes.in_vain(self.link, self._record, implicit=self._listener.implicit_tls)
-
-    def _handshake_failed(self, error: OSError | None) -> None:
-        if not self._closing:
-            self._connections.handshakes.failed(self.link, self._record, error, implicit=False)
-
     async def _handshake(self) -> None:
         transport: asyncio.Transport | None = None
         try:
             transport = await start_tls(self._loop, self._transport, self, self._listener.tls)
-            if transport is None:
-                self._handshake_failed(None)
+            if transport is None and not self._closing:
+                self._tls.failed(None)
         except OSError as error:
-            self._handshake_failed(error)
+            if not self._closing:
+                self._tls.failed(error)
         finally:
             # asyncio tells nobody of a connection lost before the handshake was done.
             if transport is None:
@@ -424,9 +400,9 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self.link.tls = info = tls_info(transport)
-        self._tls_started()
+        self._tls.started()
         self._reading, self._writing_paused, self._held = True, False, False
-        self._heard = self._loop.time()
+        self._idle.heard()
         early, self._early = self._early, None
         try:
             self.session.tls_started(info)

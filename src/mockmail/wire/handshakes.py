@@ -13,7 +13,7 @@ from mockmail.wire.transcript import Record
 if TYPE_CHECKING:
     from mockmail.core.world import World
 
-__all__ = ["Handshakes"]
+__all__ = ["Handshake", "Handshakes"]
 
 _SILENT = "left without a word"
 
@@ -27,13 +27,32 @@ class Handshakes:
     def __init__(self, world: Callable[[], World] | None) -> None:
         self._world = world
 
-    def started(self, link: Link, record: Record, *, implicit: bool) -> None:
-        """Both sides have finished one; ``link.tls`` says how."""
-        info = link.tls
+    def begin(self, link: Link, record: Record, *, implicit: bool) -> Handshake:
+        """One that may come about on a connection."""
+        return Handshake(self._world, link, record, implicit=implicit)
+
+
+class Handshake:
+    """The handshake of one connection."""
+
+    __slots__ = ("_implicit", "_link", "_record", "_world", "unspoken")
+
+    def __init__(self, world: Callable[[], World] | None, link: Link, record: Record, *, implicit: bool) -> None:
+        self._world = world
+        self._link = link
+        self._record = record
+        self._implicit = implicit
+        self.unspoken = False
+        """Whether it is done, and the client has said nothing since."""
+
+    def started(self) -> None:
+        """Both sides have finished it; ``link.tls`` says how."""
+        info = self._link.tls
         assert info is not None
-        record.note(f"TLS started ({info.version}, {info.cipher})")
+        self.unspoken = True
+        self._record.note(f"TLS started ({info.version}, {info.cipher})")
         if self._world is not None:
-            world = self._world()
+            world, link = self._world(), self._link
             world.journal.append(
                 TLSStarted(
                     world.clock.now(),
@@ -42,27 +61,29 @@ class Handshakes:
                     info.version,
                     info.cipher,
                     info.client_certificate,
-                    implicit,
+                    self._implicit,
                 )
             )
 
-    def failed(self, link: Link, record: Record, error: OSError | None, *, implicit: bool) -> None:
-        """One came to nothing: by ``error``, or (``None``) because the client went away."""
+    def failed(self, error: OSError | None) -> None:
+        """It came to nothing: by ``error``, or (``None``) because the client went away."""
         reason, by_client = handshake_failure(error)
-        record.note(f"TLS handshake failed: {reason}{', said the client' if by_client else ''}")
-        self._append(link, reason, by_client=by_client, implicit=implicit)
+        self._record.note(f"TLS handshake failed: {reason}{', said the client' if by_client else ''}")
+        self._append(reason, by_client=by_client)
 
-    def in_vain(self, link: Link, record: Record, *, implicit: bool) -> None:
-        """The client left after the handshake and before a word. Node and GnuTLS look at the certificate only then,
-        and those who do not like it just go."""
-        record.note(f"the client {_SILENT} over TLS")
-        self._append(link, _SILENT, by_client=True, implicit=implicit)
+    def ended(self) -> None:
+        """The client has left. Node and GnuTLS look at the certificate only after the handshake, and those who do not
+        like it just go before a word."""
+        if self.unspoken:
+            self.unspoken = False
+            self._record.note(f"the client {_SILENT} over TLS")
+            self._append(_SILENT, by_client=True)
 
-    def _append(self, link: Link, reason: str, *, by_client: bool, implicit: bool) -> None:
+    def _append(self, reason: str, *, by_client: bool) -> None:
         if self._world is not None:
-            world = self._world()
+            world, link = self._world(), self._link
             world.journal.append(
                 TLSFailed(
-                    world.clock.now(), link.protocol, link.session, reason, by_client=by_client, implicit=implicit
+                    world.clock.now(), link.protocol, link.session, reason, by_client=by_client, implicit=self._implicit
                 )
             )

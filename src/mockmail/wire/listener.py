@@ -133,7 +133,8 @@ class Listener:
         connections = self.connections
         name = connections.name(self.protocol)
         record = connections.transcript.open(self.protocol, name, peer)
-        connections.handshakes.failed(Link(self.protocol, name, peer, self.address), record, error, implicit=True)
+        link = Link(self.protocol, name, peer, self.address)
+        connections.handshakes.begin(link, record, implicit=True).failed(error)
         connections.transcript.close(record)
 
 

@@ -138,10 +138,10 @@ def test_one_timer_for_all_commands(server):
     client = server.greeted()
     client.ask("ECHO a")
     (connection,) = server.connections
-    timer = connection._timer
+    timer = connection._idle._timer
     for _ in range(20):
         client.ask("ECHO b")
-    assert connection._timer is timer
+    assert connection._idle._timer is timer
 
 
 def test_a_client_that_takes_nothing_is_cut(server):
