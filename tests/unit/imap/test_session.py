@@ -7,6 +7,7 @@ import pytest
 
 from mockmail.config import Settings
 from mockmail.core.events import (
+    Actor,
     Appended,
     Command,
     Copied,
@@ -18,6 +19,7 @@ from mockmail.core.events import (
     Moved,
     Searched,
 )
+from mockmail.core.mailbox import Mailbox
 from mockmail.core.world import World
 from mockmail.imap.answers import BAD_COMMANDS_BEFORE_LOGIN
 from mockmail.imap.handlers import messages
@@ -538,3 +540,18 @@ def test_keywords_of_a_mailbox_have_an_end(world):
     assert b"a3 NO [LIMIT]" in client.say(b"a3 APPEND INBOX (more) {1+}\r\nx\r\n")
     assert b"a4 OK" in client.say(b"a4 STORE 1 FLAGS (K7)\r\n")
     assert len(world.account(ADDRESS).inbox.keywords) == KEYWORDS_LIMIT
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["FETCH 2 FLAGS", "FETCH 2 BODY[]", "STORE 2 +FLAGS (\\Flagged)", "STORE 2 FLAGS.SILENT ()", "COPY 2 INBOX"],
+)
+def test_a_command_on_one_message_does_not_look_at_all_while_an_expunge_waits(world, command, monkeypatch):
+    seed(world, times=500)
+    client = Client(world).log_in(b"INBOX")
+    world.store.expunge(world.account(ADDRESS).inbox, [400], Actor())
+    looked_up = []
+    look_up = Mailbox.get
+    monkeypatch.setattr(Mailbox, "get", lambda mailbox, uid: looked_up.append(uid) or look_up(mailbox, uid))
+    assert b"a1 OK" in client.say(f"a1 {command}\r\n".encode())
+    assert len(looked_up) < 10

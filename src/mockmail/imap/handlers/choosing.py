@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from mockmail.core.mailbox import Entry
 from mockmail.core.views import MailboxView
@@ -28,19 +28,18 @@ def chosen_spans(view: MailboxView, messages: SequenceSet, *, uid: bool) -> Rang
     return messages.resolve(view.count)
 
 
-def windows(spans: Ranges, entries: Sequence[Entry], size: int) -> Iterator[list[tuple[int, Entry]]]:
+def windows(spans: Ranges, view: MailboxView, size: int) -> Iterator[list[tuple[int, Entry]]]:
     """(number, entry) of the messages in ``spans``, at most ``size`` at a time."""
     for low, high in spans:
         for start in range(low, high + 1, size):
             stop = min(start + size - 1, high)
-            yield list(zip(range(start, stop + 1), entries[start - 1 : stop], strict=True))
+            yield list(zip(range(start, stop + 1), view.span(start, stop), strict=True))
 
 
 def chosen_entries(view: MailboxView, spans: Ranges, *, uid: bool) -> list[Entry]:
     """The messages in ``spans`` that are still in the mailbox. Refuses where sequence numbers name one that is gone:
     all of them, or none (RFC 2180 section 4.4.1)."""
-    entries = view.entries()
-    chosen = [entry for low, high in spans for entry in entries[low - 1 : high]]
+    chosen = [entry for low, high in spans for entry in view.span(low, high)]
     if not view.stale:
         return chosen
     present = [entry for entry in chosen if view.exists(entry.uid)]
@@ -53,5 +52,4 @@ def gone_among(view: MailboxView, spans: Ranges) -> bool:
     """Whether messages in ``spans`` have left the mailbox."""
     if not view.stale:
         return False
-    entries = view.entries()
-    return any(not view.exists(entry.uid) for low, high in spans for entry in entries[low - 1 : high])
+    return any(not view.exists(entry.uid) for low, high in spans for entry in view.span(low, high))

@@ -40,7 +40,7 @@ def _fetched(state: ConnectionState, command: Fetch, view: MailboxView, spans: R
     window_size = _CHEAP_WINDOW if _CHEAP.issuperset(item.name for item in command.items) else _WINDOW
     done: list[Entry] = []
     try:
-        for window in windows(spans, view.entries(), window_size):
+        for window in windows(spans, view, window_size):
             for pairs in _portions(window) if plan.parts else (window,):
                 changed: frozenset[int] = frozenset()
                 if sets_seen:

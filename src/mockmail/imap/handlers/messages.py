@@ -27,12 +27,11 @@ def store(state: ConnectionState, command: Store) -> Response:
     view = state.writable()
     spans = chosen_spans(view, command.messages, uid=command.uid)
     flags = checked_flags(command.flags, view.mailbox)
-    entries = view.entries()
-    uids = chain.from_iterable([entry.uid for entry in entries[low - 1 : high]] for low, high in spans)
+    uids = chain.from_iterable([entry.uid for entry in view.span(low, high)] for low, high in spans)
     state.world.store.change_flags(view.mailbox, uids, _CHANGES[command.mode], flags, state.actor, origin=view)
     completion = ok(f"{command.full_name} completed")
     if not command.uid and gone_among(view, spans):
-        some_left = any(view.exists(entry.uid) for low, high in spans for entry in entries[low - 1 : high])
+        some_left = any(view.exists(entry.uid) for low, high in spans for entry in view.span(low, high))
         text = "Some of these messages are gone" if some_left else "These messages are gone"
         completion = Completion("OK" if some_left else "NO", text, GONE)
     if command.silent:
@@ -42,7 +41,7 @@ def store(state: ConnectionState, command: Store) -> Response:
 
 def _report_flags(view: MailboxView, spans: Ranges, completion: Completion, *, uid: bool) -> Output:
     stale = view.stale
-    for window in windows(spans, view.entries(), _WINDOW):
+    for window in windows(spans, view, _WINDOW):
         yield b"".join(
             [
                 flags_response(view, number, entry, uid=uid)
