@@ -17,7 +17,7 @@ from mockmail.mime.charsets import guess
 from mockmail.mime.dates import parse_date
 from mockmail.mime.headers import decode_words, scan
 from mockmail.mime.parts import parse
-from mockmail.mime.search_text import SearchText, fold
+from mockmail.mime.search_text import SearchText, fold, header_lacks
 from mockmail.mime.text import part_text
 
 WORDS = ["needle", "hay", "ÄRGER", "straße", "x y", "a@b.test", "=?", "K", ":", " "]
@@ -222,5 +222,8 @@ def test_any_bytes_have_a_text(raw):
     assert not kept.field_has("x-absent", "")
     body = kept.body
     assert all(kept.body_has(word, word.encode()) == (word in body) for word in ("needle", "hay", "e", "k"))
+    for word in ("needle", "hay", "rger", "strasse", "e", "x"):
+        assert not (header_lacks(raw, word.encode()) and word in kept.header)
+        assert not (kept.lacks(word.encode()) and (word in kept.header or word in body))
     if kept.is_plain:
         assert body == fold(raw[parse(raw).body_start :].decode("ascii"))

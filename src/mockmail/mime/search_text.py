@@ -15,7 +15,7 @@ from mockmail.mime.headers import HeaderBlock, decode_words, find_empty_line, sc
 from mockmail.mime.parts import Part, parse
 from mockmail.mime.text import part_text
 
-__all__ = ["SearchText", "fold"]
+__all__ = ["SearchText", "fold", "header_lacks"]
 
 _KEPT_CHARACTERS = 64 * 1024
 _WINDOW_BYTES = 2048
@@ -44,6 +44,16 @@ def fold(text: str) -> str:
     return _with_plain_line_ends(text).casefold()
 
 
+def header_lacks(raw: bytes, word: bytes) -> bool:
+    """Whether ``word``, of small US-ASCII letters and digits, is certainly nowhere in the header of ``raw``: a look at
+    its bytes, where none are encoded, spares reading its fields."""
+    stop = raw.find(b"\n\r\n", 0, _WINDOW_BYTES)
+    if stop < 0:
+        stop = find_empty_line(raw, 0, len(raw))
+    head = (raw[:stop] if stop >= 0 else raw).lower()
+    return word not in head and b"=?" not in head and head.isascii()
+
+
 class SearchText:
     """Header and body of a message as :func:`fold` makes them.
 
@@ -53,7 +63,7 @@ class SearchText:
     stands between parts, are left out.
     """
 
-    __slots__ = ("_as_it_stands", "_body", "_body_start", "_header", "_is_plain", "_raw")
+    __slots__ = ("_as_it_stands", "_body", "_body_start", "_header", "_is_plain", "_raw", "_words")
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -63,6 +73,8 @@ class SearchText:
         self._is_plain: bool | None = None
         """Whether the body needs no decoding."""
         self._body: str | None = None
+        self._words = b""
+        """What encoded words anywhere in it say."""
 
     @property
     def header(self) -> str:
@@ -96,14 +108,20 @@ class SearchText:
 
     def lacks(self, word: bytes) -> bool:
         """Whether ``word``, of small US-ASCII letters and digits, is certainly nowhere in the message: a look at the
-        bytes, where nothing in them is encoded, spares reading them."""
+        bytes, where nothing but encoded words hides any, spares reading them."""
         stands = self._as_it_stands
         if stands is False:
             return False
         lower = self._raw.lower()
         if stands is None:
-            stands = self._as_it_stands = lower.isascii() and _reads_as_it_stands(lower)
-        return stands and word not in lower
+            stands = lower.isascii() and _reads_as_it_stands(lower)
+            if stands and b"=?" in lower:
+                words = _words_read(self._raw)
+                stands = words is not None and len(words) <= _KEPT_CHARACTERS
+                if words is not None and stands:
+                    self._words = words
+            self._as_it_stands = stands
+        return stands and word not in lower and word not in self._words
 
     def body_has(self, text: str, ascii_text: bytes | None) -> bool:
         """Whether ``text``, which is folded, is in the body. ``ascii_text`` is the same in bytes, or ``None`` when it
@@ -184,12 +202,35 @@ def _tells_plain_text(header: str) -> bool:
 
 
 def _reads_as_it_stands(lower: bytes) -> bool:
-    """Whether no word of a US-ASCII message (in lower case) can come out of an encoding."""
-    if b"=?" in lower or lower.count(b"charset") != len(_simple_charsets(lower)):
+    """Whether no word of the bodies in a US-ASCII message (in lower case) can come out of an encoding."""
+    charsets = lower.count(b"charset")
+    if charsets and charsets != lower.count(b"charset=utf-8") and charsets != len(_simple_charsets(lower)):
         return False
     if b"-transfer-encoding" not in lower:
         return True
     return not (b"base64" in lower or b"quoted-printable" in lower or b"uu" in lower)
+
+
+def _words_read(raw: bytes) -> bytes | None:
+    """What the lines with encoded words say when these are decoded, as folded UTF-8. ``None`` when it is not certain
+    where lines end."""
+    lines = raw.replace(b"\r\n", b"\n")
+    if b"\r" in lines:
+        return None
+    if b"\n " in lines or b"\n\t" in lines:
+        lines = _folds.sub(b"", lines)
+    pieces: list[str] = []
+    at = lines.find(b"=?")
+    while at >= 0:
+        stop = lines.find(b"\n", at)
+        stop = len(lines) if stop < 0 else stop
+        line = lines[lines.rfind(b"\n", 0, at) + 1 : stop].decode("latin-1")
+        name, _, value = line.partition(":")
+        pieces.append(decode_words(value))
+        if "=?" in name:
+            pieces.append(decode_words(line))  # a name may hold such signs, and a line of a body has no name
+        at = lines.find(b"=?", stop)
+    return "\n".join(pieces).casefold().encode("utf-8", "replace")
 
 
 def _first(header: str, prefix: str) -> str | None:

@@ -1,6 +1,6 @@
 import pytest
 
-from mockmail.mime.search_text import SearchText
+from mockmail.mime.search_text import SearchText, header_lacks
 
 
 @pytest.mark.parametrize(
@@ -11,6 +11,12 @@ from mockmail.mime.search_text import SearchText
         (b"Subject: needle\r\n\r\n", False),
         (b"Subject: x\r\n\r\nNEEDLE", False),
         (b"Subject: =?us-ascii?q?n=65edle?=\r\n\r\n", False),
+        (b"Subject: =?us-ascii?q?nee?=\r\n =?us-ascii?b?ZGxl?=\r\n\r\n", False),
+        (b"Subject: =?us-ascii?q?nee?=dle\r\n\r\n", False),
+        (b"=?us-ascii?q?n=65edle?=: x\r\n\r\n", False),
+        (b"Subject: =?utf-8?q?n=C3=A4h?=\r\n\tneedl\r\n\r\n", True),
+        (b"Subject: =?utf-8?q?n=C3=A4h?=\r\n\r\nhay\rhay", False),
+        (b"Subject: =?utf-8?q?" + b"a" * 70_000 + b"?=\r\n\r\n", False),
         (b"Subject: x\r\n\r\n\xff", False),
         (b"Content-Transfer-Encoding: BASE64\r\n\r\nbmVlZGxl", False),
         (b"Content-Transfer-Encoding: quoted-printable\r\n\r\nnee=\r\ndle", False),
@@ -22,6 +28,24 @@ def test_a_word_is_certainly_lacking_only_where_nothing_is_encoded(raw, certain)
     text = SearchText(raw)
     assert text.lacks(b"needle") is certain
     assert text.lacks(b"needle") is certain
+
+
+@pytest.mark.parametrize(
+    ("raw", "certain"),
+    [
+        (b"", True),
+        (b"Subject: x\r\n\r\nneedle", True),
+        (b"Subject: x\n\nneedle", True),
+        (b"Subject: x\r\n Y", True),
+        (b"X: " + b"a" * 3000 + b"\r\n\r\nneedle", True),
+        (b"X: " + b"a" * 3000 + b"\r\nTo: Needle\r\n\r\n", False),
+        (b"Subject: NEEDLE\r\n\r\n", False),
+        (b"Subject: =?us-ascii?q?n=65edle?=\r\n\r\n", False),
+        (b"Subject: \xff\r\n\r\n", False),
+    ],
+)
+def test_a_header_certainly_lacks_a_word_only_where_nothing_is_encoded(raw, certain):
+    assert header_lacks(raw, b"needle") is certain
 
 
 def test_large_texts_are_not_kept():

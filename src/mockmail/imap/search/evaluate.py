@@ -21,7 +21,7 @@ from mockmail.core.views import MailboxView
 from mockmail.imap.search import keys
 from mockmail.imap.search.keys import Key, Needle
 from mockmail.mime.dates import parse_date
-from mockmail.mime.search_text import SearchText, fold
+from mockmail.mime.search_text import SearchText, fold, header_lacks
 
 __all__ = ["Found", "evaluate"]
 
@@ -237,12 +237,16 @@ class _Plan:
             return []  # no field has such a name, and no unfolded value a line end
         name = field.decode("ascii").lower()
         wanted = text or f"\n{name}:"
+        word = _word_of(wanted)
 
         def select(indices: list[int]) -> list[int]:
             matching = []
             for index in indices:
-                message = entries[index].message.derived("search text", _search_text)
-                if wanted in message.header and (not text or message.field_has(name, text)):
+                message = entries[index].message
+                if word is not None and header_lacks(message.raw, word):
+                    continue
+                known = message.derived("search text", _search_text)
+                if wanted in known.header and (not text or known.field_has(name, text)):
                     matching.append(index)
             return matching
 
@@ -254,7 +258,7 @@ class _Plan:
         text, in_bytes = _ready_needle(needle)
         if not text:
             return self._all
-        word = in_bytes if in_bytes is not None and in_bytes.isalnum() else None
+        word = _word_of(text)
 
         def select(indices: list[int]) -> list[int]:
             matching = []
@@ -270,6 +274,7 @@ class _Plan:
 
 
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")
+_WORDS = re.compile(r"[a-z0-9]+")
 
 
 def _search_text(message: Message) -> SearchText:
@@ -287,6 +292,12 @@ def _ready_needle(needle: Needle) -> tuple[str, bytes | None]:
     """Its text with the line ends of bodies, and in bytes if it can be looked for in bytes."""
     text = fold(needle.text)
     return text, needle.ascii if "\n" not in text else None
+
+
+def _word_of(text: str) -> bytes | None:
+    """The longest run of small US-ASCII letters and digits: where folded text has ``text``, it has this, and no line
+    is broken inside. ``None`` if there is none."""
+    return max(_WORDS.findall(text), key=len, default="").encode("ascii") or None
 
 
 def _relation(relation: str, day: date) -> Callable[[date], bool]:
