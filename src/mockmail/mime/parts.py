@@ -174,9 +174,19 @@ class Part:
             pending.extend(reversed(part.children))
 
 
-def parse(raw: bytes) -> Part:
-    """The part tree of a message. Any bytes are a message, the empty ones too."""
-    return _Parser(raw).parse()
+def parse(raw: bytes, header: HeaderBlock | None = None) -> Part:
+    """The part tree of a message. Any bytes are a message, the empty ones too. ``header`` is its header, if it has
+    been scanned already."""
+    if header is None:
+        header = scan(raw)
+    value = header.first(b"content-type")
+    content_type = TEXT_PLAIN if value is None else parse_content_type(value)
+    root = Part(raw, header, content_type)
+    if content_type.maintype in {"multipart", "message"}:
+        _Parser(root).parse()
+    else:
+        root.body_stop = len(raw)
+    return root
 
 
 class _Parser:
@@ -188,20 +198,19 @@ class _Parser:
     # multipart-body  = [preamble CRLF] dash-boundary transport-padding CRLF body-part
     #                   *(CRLF dash-boundary transport-padding CRLF body-part)
     #                   CRLF dash-boundary "--" transport-padding [CRLF epilogue]
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
+    def __init__(self, root: Part) -> None:
+        self.raw = root.raw
         self.open_parts: list[Part] = []
         self.boundaries: dict[bytes, int] = {}
         self.count = 0
         self.has_bare_cr = False
+        self._open(root)
 
-    def parse(self) -> Part:
-        root = self._begin(0, None)
+    def parse(self) -> None:
         if self.boundaries:
             self.has_bare_cr = b"\r--" in self.raw
             self._split()
         self._end(0, len(self.raw))
-        return root
 
     def _split(self) -> None:
         at = self.open_parts[-1].body_start
@@ -224,38 +233,41 @@ class _Parser:
                 self._begin(at, self.open_parts[index])
                 at = self.open_parts[-1].body_start
 
-    def _begin(self, at: int, parent: Part | None) -> Part:
-        """Open the entity whose header begins at ``at``, and the message in it, and in that."""
-        first: Part | None = None
+    def _begin(self, at: int, parent: Part) -> None:
+        """Open the part of ``parent`` whose header begins at ``at``."""
+        header = self._header(at)
+        value = header.first(b"content-type")
+        if value is not None:
+            content_type = parse_content_type(value)
+        elif parent.content_type[:2] == ("multipart", "digest"):
+            content_type = MESSAGE_RFC822  # RFC 2046 section 5.1.5
+        else:
+            content_type = TEXT_PLAIN
+        part = Part(self.raw, header, content_type)
+        parent.children.append(part)
+        self._open(part)
+
+    def _open(self, part: Part) -> None:
+        """Open ``part``, and the message in it, and in that."""
         while True:
-            header = self._header(at)
-            value = header.first(b"content-type")
-            if value is not None:
-                content_type = parse_content_type(value)
-            elif parent is not None and parent.content_type[:2] == ("multipart", "digest"):
-                content_type = MESSAGE_RFC822  # RFC 2046 section 5.1.5
-            else:
-                content_type = TEXT_PLAIN
-            part = Part(self.raw, header, content_type)
+            content_type = part.content_type
             self.count += 1
-            if first is None:
-                first = part
-                if parent is not None:
-                    parent.children.append(part)
-            elif parent is not None:
-                parent.message = part
             depth = len(self.open_parts)
             self.open_parts.append(part)
             if depth >= MAX_DEPTH:
-                return first
+                return
             if content_type.maintype == "multipart":
                 boundary = (content_type.get(b"boundary") or b"").rstrip(b" \t")
                 if boundary:
                     # A delimiter of the multipart around this one ends this one, even if both have one boundary.
                     self.boundaries.setdefault(b"--" + boundary, depth)
             if content_type.maintype != "message" or content_type.subtype not in {"rfc822", "global"}:
-                return first
-            parent, at = part, part.body_start
+                return
+            header = self._header(part.body_start)
+            value = header.first(b"content-type")
+            inner = Part(self.raw, header, TEXT_PLAIN if value is None else parse_content_type(value))
+            part.message = inner
+            part = inner
 
     def _header(self, at: int) -> HeaderBlock:
         """Scan the header at ``at``, which ends at a delimiter if one comes before an empty line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from mockmail.imap.encode import NIL, nstring
@@ -12,6 +13,8 @@ __all__ = ["EMPTY_ENVELOPE", "address_list", "envelope"]
 
 EMPTY_ENVELOPE = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 _CACHED_BYTES = 256
+_is_plain = re.compile(rb"[ !#-\[\]-~\t]*(?<![ \t])").fullmatch
+"""Whether a value on one line, with no white space before it, can be quoted as it stands."""
 
 
 def envelope(header: HeaderBlock) -> bytes:
@@ -19,33 +22,34 @@ def envelope(header: HeaderBlock) -> bytes:
     occurs more than once counts once, except that address lists are put together."""
     # envelope        = "(" env-date SP env-subject SP env-from SP env-sender SP env-reply-to SP env-to SP env-cc SP
     #                   env-bcc SP env-in-reply-to SP env-message-id ")"
-    sender = _addresses(header, b"from")
-    submitter = _addresses(header, b"sender")
-    reply_to = _addresses(header, b"reply-to")
+    value_of = header.index.get
+    sender = _addresses(header, b"from", value_of(b"from"))
+    submitter = _addresses(header, b"sender", value_of(b"sender"))
+    reply_to = _addresses(header, b"reply-to", value_of(b"reply-to"))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
-        _text(header, b"date"),
-        _text(header, b"subject"),
+        _text(value_of(b"date")),
+        _text(value_of(b"subject")),
         sender,
         sender if submitter is NIL else submitter,
         sender if reply_to is NIL else reply_to,
-        _addresses(header, b"to"),
-        _addresses(header, b"cc"),
-        _addresses(header, b"bcc"),
-        _text(header, b"in-reply-to"),
-        _text(header, b"message-id"),
+        _addresses(header, b"to", value_of(b"to")),
+        _addresses(header, b"cc", value_of(b"cc")),
+        _addresses(header, b"bcc", value_of(b"bcc")),
+        _text(value_of(b"in-reply-to")),
+        _text(value_of(b"message-id")),
     )
 
 
-def _text(header: HeaderBlock, name: bytes) -> bytes:
-    value = header.index.get(name)
+def _text(value: bytes | None) -> bytes:
     if value is None:
         return NIL
+    if _is_plain(value):
+        return b'"%b"' % value
     # A literal holds CHAR8, which NUL is not.
     return nstring(value.translate(None, b"\r\n\0").strip(b" \t"))
 
 
-def _addresses(header: HeaderBlock, name: bytes) -> bytes:
-    value = header.index.get(name)
+def _addresses(header: HeaderBlock, name: bytes, value: bytes | None) -> bytes:
     if value is None:
         return NIL
     if name in header.repeated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -15,7 +16,7 @@ from mockmail.imap.fetch.body import Section, section_value
 from mockmail.imap.fetch.envelope import envelope
 from mockmail.imap.fetch.structure import structure
 from mockmail.imap.updates import flags_getter, flags_of
-from mockmail.mime.headers import scan
+from mockmail.mime.headers import HeaderBlock, scan
 from mockmail.mime.parameters import ContentType
 from mockmail.mime.parts import Part, parse
 
@@ -57,7 +58,7 @@ class FetchPlan:
             item.name in ("RFC822", "RFC822.TEXT") or (item.name == "BODY[]" and not item.peek) for item in chosen
         )
         self.parts = tuple(dict.fromkeys(part for item in chosen for part in _fetched_part(item)))
-        compiled = [_compiled(item, view) for item in chosen]
+        compiled = [_compiled(item, view, names) for item in chosen]
         self._getters = tuple([getter for _, getter in compiled])
         fields = b" ".join([field for field, _ in compiled])
         self._template = b"* %%d FETCH (%b)\r\n" % fields
@@ -98,8 +99,8 @@ def _fetched_part(item: FetchAtt) -> Iterable[tuple[str, bool]]:
         yield ".".join(words) or "full", item.peek or item.name == "RFC822.HEADER"
 
 
-def _compiled(item: FetchAtt, view: MailboxView) -> tuple[bytes, _Getter]:
-    """The item's place in the template, and what fills it."""
+def _compiled(item: FetchAtt, view: MailboxView, names: Collection[str]) -> tuple[bytes, _Getter]:
+    """The item's place in the template, and what fills it. ``names`` are those of all items."""
     name = item.name
     if name == "UID":
         return b"UID %d", attrgetter("uid")
@@ -109,9 +110,8 @@ def _compiled(item: FetchAtt, view: MailboxView) -> tuple[bytes, _Getter]:
         return b"FLAGS %b", flags_getter(view)
     if name == "INTERNALDATE":
         return b"INTERNALDATE %b", lambda entry: date_time(entry.message.received_at)
-    derive = _DERIVED.get(name)
-    if derive is not None:
-        kept_as = f"imap {name}"
+    if name in _RENDERED:
+        kept_as, derive = f"imap {name}", _derive(name, names)
         return name.encode("ascii") + b" %b", lambda entry: entry.message.derived(kept_as, derive)
     return _compiled_section(item)
 
@@ -153,9 +153,23 @@ def _whole(message: Message) -> Part:
 
 _UNREAD_TYPE = ContentType("text", "plain", ())
 
-_DERIVED: dict[str, Callable[[Message], bytes]] = {
-    "ENVELOPE": lambda message: envelope(scan(message.raw)),
-    "BODY": lambda message: structure(_parts(message), extended=False),
-    "BODYSTRUCTURE": lambda message: structure(_parts(message), extended=True),
+_RENDERED: dict[str, Callable[[HeaderBlock, Message], bytes]] = {
+    "ENVELOPE": lambda header, _: envelope(header),
+    "BODY": lambda header, message: structure(parse(message.raw, header), extended=False),
+    "BODYSTRUCTURE": lambda header, message: structure(parse(message.raw, header), extended=True),
 }
 """Computed once for a message and kept; the part tree that they are made of is larger, and is not."""
+
+
+def _derive(name: str, names: Collection[str]) -> Callable[[Message], bytes]:
+    """What renders an item of this name, and with it those others of ``names`` that need the same header scanned."""
+    render = _RENDERED[name]
+    others = [(f"imap {other}", _RENDERED[other]) for other in names if other in _RENDERED and other != name]
+
+    def derive(message: Message) -> bytes:
+        header = scan(message.raw)
+        for kept_as, render_other in others:
+            message.derived(kept_as, partial(render_other, header))
+        return render(header, message)
+
+    return derive
