@@ -69,8 +69,9 @@ def log_in_as(world: World, link: Link, credentials: Credentials, mechanism: str
 
 
 def record_failure(world: World, link: Link, username: str, mechanism: str, reason: str) -> None:
-    """Record ``LoginFailed``."""
+    """Record ``LoginFailed``; it does not grow with what a stranger sends."""
     version = None if link.tls is None else link.tls.version
+    username, reason = username[:_USERNAME_LIMIT], reason[: 2 * _USERNAME_LIMIT]
     world.journal.append(
         LoginFailed(world.clock.now(), link.protocol, link.session, username, mechanism, version, reason)
     )

@@ -142,3 +142,12 @@ def test_the_event_has_the_version_of_tls():
     link = Link("smtp", "s", tls=TLSInfo("TLSv1.3", "TLS_AES_256_GCM_SHA384"))
     log_in(w, link, "bob", "any", "PLAIN")
     assert w.journal.of(LoggedIn)[0].tls == "TLSv1.3"
+
+
+def test_the_record_of_a_failed_login_is_short():
+    w = world()
+    with pytest.raises(LoginRefused):
+        log_in(w, Link("imap", "imap-1"), "x" * 10_000, "any", "LOGIN")
+    (event,) = w.journal.of(LoginFailed)
+    assert event.username == "x" * 320
+    assert len(event.reason) == 640
