@@ -24,6 +24,7 @@ EXIT_NOT_EXECUTABLE = 126
 EXIT_NOT_FOUND = 127
 SINK_PORTS = {"smtp_port": 1025, "pop3_port": 1110, "imap_port": 1143}
 SINK_TLS_PORTS = {"smtps_port": 1465, "pop3s_port": 1995, "imaps_port": 1993}
+SINK_HTTP_PORT = 8025
 SINK_MAX_MESSAGES = 10_000
 
 
@@ -58,12 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("demo", help="play a mail system's day on real sockets, and print it")
     serve = commands.add_parser(
         "serve",
-        help="run SMTP, POP3 and IMAP servers until stopped",
-        description="Run SMTP, POP3 and IMAP servers over one in-memory store until stopped. Each setting can be given"
-        " as a flag or as an environment variable; the flag wins.",
+        help="run SMTP, POP3, IMAP and HTTP servers until stopped",
+        description="Run SMTP, POP3, IMAP and (with the extra http) HTTP servers over one in-memory store. Each"
+        " setting can be given as a flag or as an environment variable; the flag wins.",
     )
     serve.add_argument(
-        "--ephemeral", action="store_true", help="free ports of the system's choice, not 1025, 1110, 1143"
+        "--ephemeral", action="store_true", help="free ports of the system's choice, not 1025, 1110, 1143, 8025"
     )
     serve.add_argument("--json", action="store_true", help="when ready, print where everything is as one line of JSON")
     serve.add_argument(
@@ -90,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _has_http() -> bool:
+    """Whether the extra ``http`` is installed."""
+    from importlib.util import find_spec
+
+    return all(find_spec(name) is not None for name in ("starlette", "uvicorn", "wsproto"))
+
+
 def _settings(given: argparse.Namespace) -> Settings:
     """Sink defaults < environment < flags."""
     import os
@@ -97,13 +105,12 @@ def _settings(given: argparse.Namespace) -> Settings:
     from mockmail.config import Settings, setting_fields
 
     sink: dict[str, Any] = {"max_messages": SINK_MAX_MESSAGES}
-    sink.update(dict.fromkeys(SINK_PORTS, 0) if given.ephemeral else SINK_PORTS)
+    ports = {**SINK_PORTS, "http_port": SINK_HTTP_PORT} if _has_http() else SINK_PORTS
+    sink.update(dict.fromkeys(ports, 0) if given.ephemeral else ports)
     rows = setting_fields()
     from_environment = {row.name: os.environ[row.variable] for row in rows if row.variable in os.environ}
     if given.ephemeral:
-        from_environment = {
-            name: text for name, text in from_environment.items() if name not in SINK_PORTS | SINK_TLS_PORTS
-        }
+        from_environment = {name: text for name, text in from_environment.items() if name not in ports | SINK_TLS_PORTS}
     settings = Settings().updated(**sink)
     settings = settings.updated_from_texts(from_environment, name_of=lambda name: "MOCKMAIL_" + name.upper())
     flags = {row.name: getattr(given, row.name, None) for row in rows}

@@ -16,7 +16,9 @@ from mockmail.tls import TLS
 __all__ = ["ENV_PREFIX", "SettingField", "Settings", "setting_fields"]
 
 ENV_PREFIX = "MOCKMAIL_"
-PORT_SETTINGS = ("smtp_port", "lmtp_port", "pop3_port", "imap_port", "smtps_port", "pop3s_port", "imaps_port")
+PORT_SETTINGS = (
+    "smtp_port", "lmtp_port", "pop3_port", "imap_port", "smtps_port", "pop3s_port", "imaps_port", "http_port",
+)  # fmt: skip
 _LOCAL_TO_A_SERVER = frozenset({"host", *PORT_SETTINGS})
 
 Parser = Callable[[str], Any]
@@ -153,6 +155,21 @@ class Settings:
     imaps_port: int | Literal["auto"] | None = _setting(
         "auto", "IMAP port with TLS from the first byte; auto: a free one with tls, none: not started", _twin_port
     )
+    http_port: int | None = _setting(
+        None, "port of the HTTP API and the web page; 0: the system chooses, none: not started", _port
+    )
+    http_auth: str | None = _setting(
+        None, "user:password that HTTP clients must give; unset: anybody", lambda text: text or None
+    )
+    http_hosts: tuple[str, ...] | None = _setting(
+        None,
+        "names by which HTTP clients may call the server, besides localhost, addresses and host",
+        _names,
+        "linelist",
+    )
+    http_origins: tuple[str, ...] | None = _setting(
+        None, "origins of other web pages that may use the HTTP API, such as http://localhost:3000", _names, "linelist"
+    )
     tls: bool | TLS = _setting(  # noqa: RUF009 - makes a field, as those of all rows
         False, "true, or how TLS misbehaves, such as certificate=expired,starttls=hide", TLS.from_text
     )
@@ -203,6 +220,7 @@ class Settings:
         routes, schedule = check_relay(self.relay, self.routes, self.smarthost, durations, self.retry_schedule)
         object.__setattr__(self, "routes", routes)
         object.__setattr__(self, "retry_schedule", schedule)
+        _check_http(self)
 
     @property
     def creates_accounts(self) -> bool:
@@ -341,6 +359,18 @@ def _check_names(settings: Settings) -> None:
             if isinstance(words, str):
                 raise ConfigurationError(f"{name}[{protocol!r}] is the string {words!r}; write a list: [{words!r}].")
         object.__setattr__(settings, name, {protocol: tuple(words) for protocol, words in value.items()})
+
+
+def _check_http(settings: Settings) -> None:
+    auth = settings.http_auth
+    if auth is not None and (not isinstance(auth, str) or not auth.partition(":")[0] or not auth.partition(":")[2]):
+        raise ConfigurationError("http_auth is no user:password; write one such as http_auth='admin:secret'.")
+    for name, example in (("http_hosts", "mail.test"), ("http_origins", "http://localhost:3000")):
+        value = getattr(settings, name)
+        if isinstance(value, str):
+            raise ConfigurationError(f"{name} is the string {value!r}; write a list such as [{value or example!r}].")
+        if value is not None:
+            object.__setattr__(settings, name, tuple(one.lower().rstrip("/") for one in value))
 
 
 def _check_numbers(settings: Settings) -> None:

@@ -30,6 +30,14 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("smtps_port", "string", "SMTP port with TLS from the first byte; auto: a free one with tls, none: not started"),
     ("pop3s_port", "string", "POP3 port with TLS from the first byte; auto: a free one with tls, none: not started"),
     ("imaps_port", "string", "IMAP port with TLS from the first byte; auto: a free one with tls, none: not started"),
+    ("http_port", "string", "port of the HTTP API and the web page; 0: the system chooses, none: not started"),
+    ("http_auth", "string", "user:password that HTTP clients must give; unset: anybody"),
+    (
+        "http_hosts",
+        "linelist",
+        "names by which HTTP clients may call the server, besides localhost, addresses and host",
+    ),
+    ("http_origins", "linelist", "origins of other web pages that may use the HTTP API, such as http://localhost:3000"),
     ("tls", "string", "true, or how TLS misbehaves, such as certificate=expired,starttls=hide"),
     ("require_auth", "bool", "refuse mail from clients that have not logged in"),
     ("require_tls", "bool", "refuse mail and logins in plain text"),
@@ -59,7 +67,18 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("timeout", "string", "seconds that a waiting assertion waits"),
 )
 _NEEDS_ANOTHER_SERVER = frozenset(
-    {"host", "smtp_port", "lmtp_port", "pop3_port", "imap_port", "smtps_port", "pop3s_port", "imaps_port", "tls"}
+    {
+        "host",
+        "smtp_port",
+        "lmtp_port",
+        "pop3_port",
+        "imap_port",
+        "smtps_port",
+        "pop3s_port",
+        "imaps_port",
+        "http_port",
+        "tls",
+    }  # fmt: skip
 )
 _SERVERS: pytest.StashKey[list[MockMail]] = pytest.StashKey()
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()

@@ -101,6 +101,7 @@ class MockMail(Assertions):
     smtps = EndpointOf()
     pop3s = EndpointOf()
     imaps = EndpointOf()
+    http = EndpointOf()
 
     def __init__(self, settings: Settings | None = None, /, **overrides: Any) -> None:
         if settings is not None and not isinstance(settings, Settings):
@@ -183,7 +184,7 @@ class MockMail(Assertions):
         settings.check_together()
         self._world = self._new_world(settings)
         try:
-            for name, listener in listeners(settings, self._connections, lambda: self._world):
+            for name, listener in listeners(settings, self._connections, lambda: self._world, self):
                 self._listeners[name] = listener
             self._runtime.start(*(listener.open for listener in self._listeners.values()))
         except BaseException:
@@ -230,22 +231,23 @@ class MockMail(Assertions):
     def reset_to(self, settings: Settings) -> None:
         """As :meth:`reset`, but to other settings, on the same ports; for the pytest plugin."""
 
-        def swap() -> None:
-            old, new = self._world, self._new_world(settings)
-            old.retire()
-            self._world = new
-            self._connections.rebind(new)
-            self._transcript.clear()
-            self.faults.clear()
-
         if settings is not self._world.settings:
             check_capabilities(settings)
             settings.check_together()
         _warn_of_late_mail(self._late)
         if self._runtime.running:
-            self.call(swap)
+            self.call(self.renew, settings)
         else:
             self._world = self._new_world(settings)
+
+    def renew(self, settings: Settings | None = None) -> None:
+        """Put a fresh world in place of the one there. Loop thread."""
+        old, new = self._world, self._new_world(settings or self._own_settings)
+        old.retire()
+        self._world = new
+        self._connections.rebind(new)
+        self._transcript.clear()
+        self.faults.clear()
 
     def check(self) -> None:
         """Raise ``ServerError`` for unexpected errors inside the servers since the last call, and warn of late mail."""

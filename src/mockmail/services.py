@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mockmail.config import Settings
 from mockmail.core.world import World
-from mockmail.errors import NotRunningError
+from mockmail.errors import MissingExtraError, NotRunningError
 from mockmail.wire.certificates import server_contexts
 from mockmail.wire.connections import Connections, SessionFactory
 from mockmail.wire.contract import Link, Session
@@ -15,6 +15,8 @@ from mockmail.wire.listener import Listener
 
 if TYPE_CHECKING:
     import ssl
+
+    from mockmail.http.desk import Served
 
 __all__ = ["Endpoint", "EndpointOf", "check_capabilities", "listeners", "not_started"]
 
@@ -88,7 +90,7 @@ def check_capabilities(settings: Settings) -> None:
 
 
 def listeners(
-    settings: Settings, connections: Connections, world: Callable[[], World]
+    settings: Settings, connections: Connections, world: Callable[[], World], server: Served
 ) -> Iterator[tuple[str, Listener]]:
     """Bind the ports of ``settings`` one after the other, and give each listener by the name of its endpoint. Sessions
     begin in what ``world`` returns then."""
@@ -114,6 +116,20 @@ def listeners(
                 implicit_tls=twin,
             ),
         )
+    if settings.http_port is not None:
+        yield "http", _http_listener(server, connections)
+
+
+def _http_listener(server: Served, connections: Connections) -> Listener:
+    try:
+        from mockmail.http.app import http_listener
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "mockmail":
+            raise
+        raise MissingExtraError(
+            f"http_port is set, but {error.name} is not installed: run `pip install 'mockmail[http]'`."
+        ) from error
+    return http_listener(server, connections, connections.errors.append)
 
 
 def _session_factory(world: Callable[[], World], protocol: str) -> SessionFactory:

@@ -14,7 +14,18 @@ from dataclasses import dataclass
 from mockmail.mime.charsets import to_text
 from mockmail.mime.parts import Part
 
-__all__ = ["Attachment", "Link", "attachments", "bodies", "html", "links", "part_text", "text", "visible_text"]
+__all__ = [
+    "Attachment",
+    "Link",
+    "attached",
+    "attachments",
+    "bodies",
+    "html",
+    "links",
+    "part_text",
+    "text",
+    "visible_text",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,12 @@ def visible_text(source: str) -> str:
 
 def attachments(message: Part) -> tuple[Attachment, ...]:
     """All leaves of ``message`` that are no body, in order. A message in the message is one attachment, not opened."""
-    return tuple(_attachment(part) for part, is_body in _leaves(message) if not is_body)
+    return tuple(map(_attachment, attached(message)))
+
+
+def attached(message: Part) -> list[Part]:
+    """The parts that :func:`attachments` tells of, in order."""
+    return [part for part, is_body in _leaves(message) if not is_body]
 
 
 def bodies(message: Part) -> list[Part]:

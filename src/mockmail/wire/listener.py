@@ -102,13 +102,18 @@ class Listener:
         # asyncio does this only for sockets made with the protocol number of TCP. Without it the end of a response
         # that takes several writes waits for the client's delayed acknowledgement: 40 ms.
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._admit(accepted, (peer[0], peer[1]))
+
+    def _admit(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
+        """Begin to serve a connection."""
+        assert self._runtime is not None
         fault = self.connections.connecting(self.protocol)
         if fault is not None and fault.refuse:
             reset_on_close(accepted)
             accepted.close()
             return
-        connection = Connection(self, self._runtime, accepted, (peer[0], peer[1]), fault)
-        task = self._runtime.spawn(self._serve(accepted, connection, (peer[0], peer[1])))
+        connection = Connection(self, self._runtime, accepted, peer, fault)
+        task = self._runtime.spawn(self._serve(accepted, connection, peer))
         # A stop may cancel the task before its first step, when no transport owns the socket yet.
         task.add_done_callback(lambda task: accepted.close() if task.cancelled() else None)
 

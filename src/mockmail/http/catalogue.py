@@ -1,0 +1,182 @@
+"""The one list of all mail that Mailpit's API shows: every message in any mailbox once, newest first, and its tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from operator import attrgetter
+
+from mockmail.core.events import Accepted, Actor, Appended, Delivered, Seeded
+from mockmail.core.mailbox import Mailbox
+from mockmail.core.message import Message
+from mockmail.core.world import World
+
+__all__ = ["Catalogue", "Row", "is_tag"]
+
+is_tag = re.compile(r"[\w\-. @]{1,100}").fullmatch
+_kinds_with_message = (Delivered, Seeded, Appended)
+
+
+class Row:
+    """A message and where its copies lie, by UID."""
+
+    __slots__ = ("copies", "message", "received_at")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.received_at = message.received_at
+        self.copies: list[tuple[Mailbox, int]] = []
+
+    @property
+    def read(self) -> bool:
+        """Whether every copy has been seen."""
+        for mailbox, uid in self.copies:
+            entry = mailbox.get(uid)
+            if entry is not None and "\\Seen" not in entry.flags:
+                return False
+        return True
+
+
+class Catalogue:
+    """All mail of one world. Loop thread only."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._state: list[tuple[Mailbox, int]] = []
+        self._rows: list[Row] = []
+        self._by_id: dict[str, Row] = {}
+        self._unread = 0
+        self._tags: dict[str, tuple[str, ...]] = {}
+        self._users: dict[str, str] = {}
+        self._users_read = 0
+        self.deleted_count = 0
+        """Messages removed by way of HTTP."""
+
+    # Looking
+
+    def rows(self) -> list[Row]:
+        """All mail, newest first. The list is not changed later: a new one takes its place."""
+        state = [(mailbox, mailbox.highest_modseq) for account in self._world.accounts for mailbox in account]
+        if state != self._state:
+            self._read(state)
+        return self._rows
+
+    def _read(self, state: list[tuple[Mailbox, int]]) -> None:
+        rows: dict[str, Row] = {}
+        unread: set[str] = set()
+        for mailbox, _ in state:
+            for entry in mailbox.entries:
+                message = entry.message
+                row = rows.get(message.id)
+                if row is None:
+                    row = rows[message.id] = Row(message)
+                row.copies.append((mailbox, entry.uid))
+                if "\\Seen" not in entry.flags:
+                    unread.add(message.id)
+        # The newest first; of those that came at one moment, the one that came last.
+        self._rows = sorted(reversed(rows.values()), key=attrgetter("received_at"), reverse=True)
+        self._by_id, self._unread, self._state = rows, len(unread), state
+
+    def unread_count(self) -> int:
+        self.rows()
+        return self._unread
+
+    def row(self, message_id: str) -> Row | None:
+        """The message of an ID, if it is in any mailbox."""
+        self.rows()
+        return self._by_id.get(message_id)
+
+    def message_ever(self, message_id: str) -> Message | None:
+        """The message of an ID, also one that is in no mailbox any more, as far back as the journal goes."""
+        row = self.row(message_id)
+        if row is not None:
+            return row.message
+        for kind in (*_kinds_with_message, Accepted):
+            for event in reversed(self._world.journal.of(kind)):
+                message: Message = event.message
+                if message.id == message_id:
+                    return message
+        return None
+
+    def username(self, message: Message) -> str:
+        """Who had logged in to send it, ``""`` for nobody."""
+        rows = self._world.journal.rows(Accepted)
+        if len(rows) > self._users_read:
+            for event in rows.read(self._users_read):
+                if isinstance(event, Accepted) and event.account:
+                    self._users[event.message.id] = event.account
+            self._users_read = len(rows)
+        return self._users.get(message.id, "")
+
+    # Tags
+
+    def tags(self, message: Message) -> tuple[str, ...]:
+        """Its tags, in order: those set, else what its X-Tags header and its plus addresses say."""
+        tags = self._tags.get(message.id)
+        return message.derived("http tags", _own_tags) if tags is None else tags
+
+    def set_tags(self, message: Message, tags: Iterable[str]) -> None:
+        self._tags[message.id] = _in_order(tags)
+
+    def all_tags(self) -> dict[str, int]:
+        """Every tag in use, in order, with the number of messages."""
+        counts: dict[str, int] = {}
+        for row in self.rows():
+            for tag in self.tags(row.message):
+                counts[tag] = counts.get(tag, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: item[0].lower()))
+
+    def rename_tag(self, old: str, new: str | None) -> bool:
+        """Rename a tag on all messages, or take it away; false when no message has it."""
+        found = False
+        for row in self.rows():
+            tags = self.tags(row.message)
+            if any(tag.lower() == old.lower() for tag in tags):
+                found = True
+                kept = [tag for tag in tags if tag.lower() != old.lower()]
+                self.set_tags(row.message, kept if new is None else [*kept, new])
+        return found
+
+    # Changing
+
+    def set_read(self, rows: Iterable[Row], read: bool, session: str) -> None:
+        """Set or clear ``\\Seen`` on every copy."""
+        by_mailbox: dict[Mailbox, list[int]] = {}
+        for row in rows:
+            for mailbox, uid in row.copies:
+                by_mailbox.setdefault(mailbox, []).append(uid)
+        for mailbox, uids in by_mailbox.items():
+            actor = Actor("http", session, mailbox.account)
+            self._world.store.change_flags(mailbox, sorted(uids), "add" if read else "remove", ["\\Seen"], actor)
+
+    def delete(self, rows: Iterable[Row], session: str) -> None:
+        """Remove every copy for good."""
+        by_mailbox: dict[Mailbox, list[int]] = {}
+        for row in rows:
+            self.deleted_count += 1
+            self._tags.pop(row.message.id, None)
+            for mailbox, uid in row.copies:
+                by_mailbox.setdefault(mailbox, []).append(uid)
+        for mailbox, uids in by_mailbox.items():
+            self._world.store.expunge(mailbox, uids, Actor("http", session, mailbox.account))
+
+    def record_fetched(self, row: Row, part: str, session: str) -> None:
+        """Record that a part was read over HTTP, of every copy."""
+        for mailbox, uid in row.copies:
+            entry = mailbox.get(uid)
+            if entry is not None:
+                actor = Actor("http", session, mailbox.account)
+                self._world.store.record_fetched(mailbox, [entry], [(part, False)], actor)
+
+
+def _own_tags(message: Message) -> tuple[str, ...]:
+    given = [tag for value in message.headers.all("X-Tags") for tag in value.split(",")]
+    for recipient in message.recipients:
+        local = recipient.rpartition("@")[0]
+        given += local.split("+")[1:]
+    return _in_order(given)
+
+
+def _in_order(tags: Iterable[str]) -> tuple[str, ...]:
+    unique = {tag.lower(): tag for tag in (" ".join(one.split()) for one in tags) if is_tag(tag)}
+    return tuple(unique[key] for key in sorted(unique))

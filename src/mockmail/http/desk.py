@@ -1,0 +1,81 @@
+"""What the HTTP side works on: the server it belongs to, and what is kept for it between two resets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from starlette.requests import HTTPConnection
+
+from mockmail.config import Settings
+from mockmail.core.events import Actor
+from mockmail.core.world import World
+from mockmail.http.catalogue import Catalogue
+from mockmail.testing.faults import Faults
+from mockmail.wire.faults import Fault
+from mockmail.wire.transcript import Transcript
+
+__all__ = ["Address", "Desk", "Served", "actor", "desk"]
+
+
+class Address(Protocol):
+    """Where something is served."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+
+
+class Served(Protocol):
+    """The server, as HTTP sees it. Everything is called on the loop thread."""
+
+    faults: Faults
+
+    @property
+    def world(self) -> World: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def transcript(self) -> Transcript: ...
+    @property
+    def endpoints(self) -> Mapping[str, Address]: ...
+    def renew(self) -> None:
+        """Go back to the settings, as a reset does."""
+
+
+class Desk:
+    """One server's HTTP side. Loop thread only."""
+
+    def __init__(self, server: Served, on_error: Callable[[BaseException], None]) -> None:
+        self.server = server
+        self.on_error = on_error
+        self.chaos: dict[str, Fault] = {}
+        """Mailpit's chaos triggers in force, by name."""
+        self._catalogues: WeakKeyDictionary[World, Catalogue] = WeakKeyDictionary()
+
+    @property
+    def world(self) -> World:
+        return self.server.world
+
+    def catalogue(self, world: World) -> Catalogue:
+        """The one list of all mail of a world."""
+        found = self._catalogues.get(world)
+        if found is None:
+            found = self._catalogues[world] = Catalogue(world)
+        return found
+
+
+def desk(connection: HTTPConnection) -> Desk:
+    """The desk that a request came to."""
+    found: Any = connection.app.state.desk
+    assert isinstance(found, Desk)
+    return found
+
+
+def actor(connection: HTTPConnection, account: str = "") -> Actor:
+    """Who does something by this request, to mail of ``account``."""
+    return Actor("http", connection.scope["state"].get("session", ""), account)
