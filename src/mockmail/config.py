@@ -163,7 +163,7 @@ class Settings:
     )
     http_hosts: tuple[str, ...] | None = _setting(
         None,
-        "names by which HTTP clients may call the server, besides localhost, addresses and host",
+        "names that HTTP clients may call the server by, besides localhost, addresses and host",
         _names,
         "linelist",
     )

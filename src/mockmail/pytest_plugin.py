@@ -35,7 +35,7 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     (
         "http_hosts",
         "linelist",
-        "names by which HTTP clients may call the server, besides localhost, addresses and host",
+        "names that HTTP clients may call the server by, besides localhost, addresses and host",
     ),
     ("http_origins", "linelist", "origins of other web pages that may use the HTTP API, such as http://localhost:3000"),
     ("tls", "string", "true, or how TLS misbehaves, such as certificate=expired,starttls=hide"),
@@ -78,7 +78,7 @@ _NEEDS_ANOTHER_SERVER = frozenset(
         "imaps_port",
         "http_port",
         "tls",
-    }  # fmt: skip
+    }
 )
 _SERVERS: pytest.StashKey[list[MockMail]] = pytest.StashKey()
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()

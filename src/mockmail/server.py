@@ -231,23 +231,22 @@ class MockMail(Assertions):
     def reset_to(self, settings: Settings) -> None:
         """As :meth:`reset`, but to other settings, on the same ports; for the pytest plugin."""
 
+        def swap() -> None:
+            old, new = self._world, self._new_world(settings)
+            old.retire()
+            self._world = new
+            self._connections.rebind(new)
+            self._transcript.clear()
+            self.faults.clear()
+
         if settings is not self._world.settings:
             check_capabilities(settings)
             settings.check_together()
         _warn_of_late_mail(self._late)
         if self._runtime.running:
-            self.call(self.renew, settings)
+            self.call(swap)
         else:
             self._world = self._new_world(settings)
-
-    def renew(self, settings: Settings | None = None) -> None:
-        """Put a fresh world in place of the one there. Loop thread."""
-        old, new = self._world, self._new_world(settings or self._own_settings)
-        old.retire()
-        self._world = new
-        self._connections.rebind(new)
-        self._transcript.clear()
-        self.faults.clear()
 
     def check(self) -> None:
         """Raise ``ServerError`` for unexpected errors inside the servers since the last call, and warn of late mail."""

@@ -54,7 +54,7 @@ def test_strict_runs_with_warnings_as_errors(project: pytest.Pytester) -> None:
 
 
 def test_the_fixtures_are_listed_with_a_sentence_each(project: pytest.Pytester) -> None:
-    result = project.runpytest_subprocess("--fixtures")
+    result = project.runpytest_subprocess("--fixtures", "-p", "no:anyio", "-p", "no:time_machine")
     for name in ("mockmail", "mockmail_server", "mockmail_factory", "mockmail_settings"):
         line = re.compile(rf"{name}( \[session scope\])? -- .*pytest_plugin\.py:\d+$")
         (at,) = (number for number, shown in enumerate(result.outlines) if line.match(shown))

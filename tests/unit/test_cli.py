@@ -9,6 +9,7 @@ import smtplib
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,6 +46,8 @@ def test_serve_says_where_it_is_in_one_line_of_json() -> None:
         assert ready["pid"] == process.pid
         for name in ("smtp", "pop3", "imap"):
             assert ready[name]["url"] == f"{name}://127.0.0.1:{ready[name]['port']}"
+        with urllib.request.urlopen(ready["http"]["url"] + "/livez") as answer:
+            assert answer.status == 200
         with smtplib.SMTP(ready["smtp"]["host"], ready["smtp"]["port"]) as smtp:
             smtp.sendmail("app@example.test", ["bob@example.test"], b"Subject: Hi\r\n\r\nHi.\r\n")
         with imaplib.IMAP4(ready["imap"]["host"], ready["imap"]["port"]) as imap:
@@ -58,9 +61,9 @@ def test_serve_says_where_it_is_in_one_line_of_json() -> None:
 def test_serve_prints_a_line_for_each_message_and_each_refusal() -> None:
     with serving("--ephemeral", "--user", "bob@example.test:secret") as process:
         assert "Ctrl-C stops it" in process.stdout.readline()
-        lines = [process.stdout.readline() for _ in range(4)]
+        lines = [process.stdout.readline() for _ in range(5)]
         port = int(re.search(r"SMTP\s+smtp://127\.0\.0\.1:(\d+)", lines[0])[1])
-        assert "bob@example.test" in lines[3]
+        assert "bob@example.test" in lines[4]
         process.stdout.readline()
         with smtplib.SMTP("127.0.0.1", port) as smtp:
             smtp.sendmail("app@example.test", ["bob@example.test"], b"Subject: Hi\r\n\r\nHi.\r\n")
@@ -74,6 +77,7 @@ def test_serve_prints_a_line_for_each_message_and_each_refusal() -> None:
 
 def test_settings_come_from_the_environment_and_flags_win() -> None:
     environ = {"MOCKMAIL_USERS": "ann@example.test:x", "MOCKMAIL_IMAP_PORT": "none", "MOCKMAIL_SMTP_PORT": "0"}
+    environ["MOCKMAIL_HTTP_PORT"] = "off"
     with serving("--json", "--pop3-port", "0", "--user", "bob@example.test:y", **environ) as process:
         ready = json.loads(process.stdout.readline())
         assert set(ready) == {"smtp", "pop3", "pid"}

@@ -52,9 +52,9 @@ class _WebSocket(WSProtocol):
 
 def routes() -> list[BaseRoute]:
     """All routes, the narrower ones first."""
-    from mockmail.http import api
+    from mockmail.http import api, state
 
-    return [*api.ROUTES]
+    return [*api.ROUTES, *state.ROUTES]
 
 
 def application(desk: Desk) -> Guard:

@@ -14,7 +14,12 @@ from mockmail.core.world import World
 __all__ = ["Catalogue", "Row", "is_tag"]
 
 is_tag = re.compile(r"[\w\-. @]{1,100}").fullmatch
-_kinds_with_message = (Delivered, Seeded, Appended)
+_KINDS_WITH_MESSAGE: tuple[type[Delivered | Seeded | Appended | Accepted], ...] = (
+    Delivered,
+    Seeded,
+    Appended,
+    Accepted,
+)
 
 
 class Row:
@@ -74,7 +79,9 @@ class Catalogue:
                 if "\\Seen" not in entry.flags:
                     unread.add(message.id)
         # The newest first; of those that came at one moment, the one that came last.
-        self._rows = sorted(reversed(rows.values()), key=attrgetter("received_at"), reverse=True)
+        newest_last = sorted(rows.values(), key=attrgetter("received_at"))
+        newest_last.reverse()
+        self._rows = newest_last
         self._by_id, self._unread, self._state = rows, len(unread), state
 
     def unread_count(self) -> int:
@@ -91,11 +98,10 @@ class Catalogue:
         row = self.row(message_id)
         if row is not None:
             return row.message
-        for kind in (*_kinds_with_message, Accepted):
+        for kind in _KINDS_WITH_MESSAGE:
             for event in reversed(self._world.journal.of(kind)):
-                message: Message = event.message
-                if message.id == message_id:
-                    return message
+                if event.message.id == message_id:
+                    return event.message
         return None
 
     def username(self, message: Message) -> str:

@@ -43,8 +43,7 @@ class Served(Protocol):
     def transcript(self) -> Transcript: ...
     @property
     def endpoints(self) -> Mapping[str, Address]: ...
-    def renew(self) -> None:
-        """Go back to the settings, as a reset does."""
+    def reset(self) -> None: ...
 
 
 class Desk:

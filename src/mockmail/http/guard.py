@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mockmail.config import Settings
 from mockmail.http.desk import Desk
-from mockmail.http.replies import REQUEST_LIMIT_BYTES
+from mockmail.http.replies import REQUEST_LIMIT_BYTES, Refusal
 
 __all__ = ["Guard"]
 
@@ -76,19 +76,11 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
-        except _TooMuch as limit:
-            await PlainTextResponse(str(limit), limit.status)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._desk.on_error(error)
             if scope["type"] == "http" and isinstance(send, _Answer) and not send.started:
                 text = "mockmail met an error of its own; the test it serves fails with it."
                 await PlainTextResponse(text, 500)(scope, receive, send)
-
-
-class _TooMuch(Exception):
-    def __init__(self, status: HTTPStatus, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class _Body:
@@ -110,7 +102,7 @@ class _Body:
             async with asyncio.timeout(BODY_SECONDS):
                 message = await self._receive()
         except TimeoutError:
-            raise _TooMuch(HTTPStatus.REQUEST_TIMEOUT, "The request's body did not arrive in time.") from None
+            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request's body did not arrive in time.") from None
         self._length += len(message.get("body", b""))
         self._done = not message.get("more_body", False)
         if self._length > REQUEST_LIMIT_BYTES:
@@ -118,9 +110,9 @@ class _Body:
         return message
 
 
-def _too_long() -> _TooMuch:
+def _too_long() -> Refusal:
     text = f"The request's body is larger than {REQUEST_LIMIT_BYTES} bytes."
-    return _TooMuch(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
 
 
 class _Answer:
@@ -162,13 +154,14 @@ def _refused(scope: Scope, headers: Headers, settings: Settings) -> tuple[int, s
         method = scope.get("method", "websocket")
         if method not in _SAFE_METHODS or scope["path"].startswith("/api/"):
             return 403, f"The page at {origin} may not use this server; name its origin in http_origins if it may."
-    if origin is None and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-        # A link to the page or to a message may be followed, but nothing be done or read by another page.
-        if headers.get("sec-fetch-mode") != "navigate" or scope.get("method") not in _SAFE_METHODS:
-            return 403, "Another web page may not use this server; name its origin in http_origins if it may."
-    if settings.http_auth is not None and scope.get("method") != "OPTIONS":
-        if not _is_authorized(headers.get("authorization", ""), settings.http_auth):
-            return 401, "Unauthorised: this server wants the user and password of http_auth."
+    # A link to the page or to a message may be followed, but nothing be done or read by another page.
+    crosses = origin is None and headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    if crosses and (headers.get("sec-fetch-mode") != "navigate" or scope.get("method") not in _SAFE_METHODS):
+        return 403, "Another web page may not use this server; name its origin in http_origins if it may."
+    if settings.http_auth is None or scope.get("method") == "OPTIONS":
+        return None
+    if not _is_authorized(headers.get("authorization", ""), settings.http_auth):
+        return 401, "Unauthorised: this server wants the user and password of http_auth."
     return None
 
 

@@ -1,0 +1,136 @@
+"""Mailpit's ``/api/v1/info`` and ``/webui``, and what probes and Prometheus ask for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from mockmail.core.events import Accepted, Delivered, Rejected
+from mockmail.http.api import place
+from mockmail.http.desk import desk
+from mockmail.http.replies import JSONReply, mailpit_route
+
+__all__ = ["ROUTES", "version"]
+
+_started = time.monotonic()
+
+
+def version() -> str:
+    from mockmail import __version__
+
+    return f"v{__version__}"
+
+
+def _memory_bytes() -> int:
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _numbers(request: Request) -> dict[str, int]:
+    world, catalogue = place(request)
+    accepted = world.journal.of(Accepted)
+    return {
+        "messages": len(catalogue.rows()),
+        "unread": catalogue.unread_count(),
+        "size": sum(row.message.size for row in catalogue.rows()),
+        "uptime": int(time.monotonic() - _started),
+        "memory": _memory_bytes(),
+        "deleted": catalogue.deleted_count,
+        "accepted": len(accepted),
+        "accepted_size": sum(event.message.size for event in accepted),
+        "rejected": len(world.journal.of(Rejected)),
+        "delivered": len(world.journal.of(Delivered)),
+    }
+
+
+async def _info(request: Request) -> Response:
+    _, catalogue = place(request)
+    numbers = _numbers(request)
+    told: dict[str, Any] = {
+        "Version": version(),
+        "LatestVersion": version(),
+        "Database": "memory",
+        "DatabaseSize": numbers["size"],
+        "Messages": numbers["messages"],
+        "Unread": numbers["unread"],
+        "Tags": catalogue.all_tags(),
+        "RuntimeStats": {
+            "Uptime": numbers["uptime"],
+            "Memory": numbers["memory"],
+            "MessagesDeleted": numbers["deleted"],
+            "SMTPAccepted": numbers["accepted"],
+            "SMTPAcceptedSize": numbers["accepted_size"],
+            "SMTPRejected": numbers["rejected"],
+            "SMTPIgnored": 0,
+        },
+    }
+    return JSONReply(told)
+
+
+async def _webui(request: Request) -> Response:
+    return JSONReply(
+        {
+            "Label": "mockmail",
+            "MessageRelay": {
+                "Enabled": False,
+                "SMTPServer": "",
+                "ReturnPath": "",
+                "AllowedRecipients": "",
+                "BlockedRecipients": "",
+                "OverrideFrom": "",
+                "PreserveMessageIDs": True,
+            },
+            "SpamAssassin": False,
+            "ChaosEnabled": True,
+            "DuplicatesIgnored": False,
+            "HideDeleteAllButton": False,
+        }
+    )
+
+
+async def _alive(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _ready(request: Request) -> Response:
+    # Ports are bound before this one is served, and mail is taken from then on.
+    return PlainTextResponse("ok" if desk(request).server.endpoints else "starting")
+
+
+_METRICS = (
+    ("messages", "gauge", "Messages in all mailboxes", "messages"),
+    ("messages_unread", "gauge", "Messages not yet read", "unread"),
+    ("database_size_bytes", "gauge", "Bytes of all messages", "size"),
+    ("messages_deleted_total", "counter", "Messages deleted over HTTP", "deleted"),
+    ("smtp_accepted_total", "counter", "Messages taken over from clients", "accepted"),
+    ("smtp_accepted_size_bytes_total", "counter", "Bytes of messages taken over", "accepted_size"),
+    ("smtp_rejected_total", "counter", "Senders, recipients and messages refused", "rejected"),
+    ("uptime_seconds", "gauge", "Seconds since the start", "uptime"),
+    ("memory_usage_bytes", "gauge", "Memory of the process at its peak", "memory"),
+)
+
+
+async def _metrics(request: Request) -> Response:
+    numbers = _numbers(request)
+    lines = []
+    for name, kind, text, key in _METRICS:
+        full = f"mailpit_{name}"
+        lines.append(f"# HELP {full} {text}\n# TYPE {full} {kind}\n{full} {numbers[key]}\n")
+    return PlainTextResponse("".join(lines), media_type="text/plain; version=0.0.4")
+
+
+ROUTES = [
+    mailpit_route("/api/v1/info", _info, "GET"),
+    mailpit_route("/api/v1/webui", _webui, "GET"),
+    mailpit_route("/livez", _alive, "GET"),
+    mailpit_route("/readyz", _ready, "GET"),
+    mailpit_route("/metrics", _metrics, "GET"),
+]
