@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib import metadata
 from typing import Any
 
 from starlette.requests import Request
@@ -20,9 +21,8 @@ _started = time.monotonic()
 
 
 def version() -> str:
-    from mockmail import __version__
-
-    return f"v{__version__}"
+    """The version of mockmail, as Mailpit writes its own."""
+    return f"v{metadata.version('mockmail')}"
 
 
 def _memory_bytes() -> int:
