@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mockmail.core.accounts import AccountState
 from mockmail.core.events import (
@@ -187,13 +187,14 @@ class Store:
         for entry in entries:
             if entry.flags not in spelled:
                 spelled[entry.flags] = target.spelled(entry.flags)
-        added = target.add([(entry.message, spelled[entry.flags]) for entry in entries])
+        # Pairs that are made one by one cost the garbage collector nothing; lists of them made it walk all mail.
+        added = target.add((entry.message, spelled[entry.flags]) for entry in entries)
         self._record_copies(Copied, source.name, entries, target.name, added, actor)
         return added
 
     def move(self, source: Mailbox, entries: Sequence[Entry], target: Mailbox, actor: Actor) -> list[Entry]:
         """Move messages in one step (RFC 6851); the new entries, in the same order."""
-        added = target.add([(entry.message, target.spelled(entry.flags)) for entry in entries])
+        added = target.add((entry.message, target.spelled(entry.flags)) for entry in entries)
         source.expunge({entry.uid for entry in entries})
         self._record_copies(Moved, source.name, entries, target.name, added, actor)
         return added
@@ -209,10 +210,10 @@ class Store:
     ) -> None:
         if not added:
             return
-        now = self._world.clock.now()
+        now, copied = self._world.clock.now(), tuple(entries)
 
-        def event(pair: tuple[Entry, Entry]) -> Copied:
-            old, new = pair
+        def event(row: int) -> Copied:
+            old, new = copied[row], added[row]
             return kind(
                 now,
                 actor.protocol,
@@ -225,7 +226,7 @@ class Store:
                 new.uid,
             )
 
-        self._world.journal.append(Batch(kind, now, event, list(zip(entries, added, strict=True))))
+        self._world.journal.append(Batch(kind, now, event, range(len(added))))
 
     def expunge(self, mailbox: Mailbox, uids: Iterable[int], actor: Actor) -> list[Entry]:
         """Remove messages for good; those that were there."""
@@ -247,8 +248,11 @@ class Store:
             return
         now, name = self._world.clock.now(), mailbox.name
 
-        def event(row: tuple[Entry, tuple[str, bool]]) -> Fetched:
-            entry, (part, peeked) = row
+        fetched, fetched_parts = tuple(entries), tuple(parts)
+
+        def event(row: int) -> Fetched:
+            index, part_index = divmod(row, len(fetched_parts))
+            entry, (part, peeked) = fetched[index], fetched_parts[part_index]
             return Fetched(
                 now,
                 actor.protocol,
@@ -261,13 +265,7 @@ class Store:
                 peeked,
             )
 
-        rows: list[Any]
-        if len(parts) == 1:
-            part = parts[0]
-            rows = [(entry, part) for entry in entries]
-        else:
-            rows = [(entry, part) for entry in entries for part in parts]
-        self._world.journal.append(Batch(Fetched, now, event, rows))
+        self._world.journal.append(Batch(Fetched, now, event, range(len(fetched) * len(fetched_parts))))
 
     # Names
 
