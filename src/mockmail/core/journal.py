@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Generic, TypeVar, overload
 
-from mockmail.core.events import Event
+from mockmail.core.events import Delivered, Event
 
 __all__ = ["Batch", "Journal", "JournalView", "Mark", "Rows"]
 
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
+
+
+LIMIT_RECORDS = 1_000_000
 
 
 class Batch(Generic[E]):
@@ -98,12 +101,16 @@ class Rows(Generic[T]):
 class Journal:
     """Records of what happened, in order, with an index by kind and waiters for more.
 
-    ``append`` is called on the loop thread only; everything else on any thread.
+    ``append`` is called on the loop thread only; everything else on any thread. Of each kind but ``Delivered``, which
+    goes with the mail itself, about the newest ``limit_records`` are kept: clients that ask and ask, as those of a
+    long-lived development sink do, must not fill the memory.
     """
 
-    __slots__ = ("_by_kind", "_closed", "_waiters", "records")
+    __slots__ = ("_by_kind", "_closed", "_limit_records", "_until_shrink", "_waiters", "records")
 
-    def __init__(self) -> None:
+    def __init__(self, limit_records: int = LIMIT_RECORDS) -> None:
+        self._limit_records = limit_records
+        self._until_shrink = limit_records
         self.records: Rows[Event | Batch[Any]] = Rows()
         self._by_kind: dict[type[Event], Rows[Event | Batch[Any]]] = {}
         self._waiters: list[tuple[int, Callable[[], None]]] = []
@@ -117,8 +124,16 @@ class Journal:
             rows = self.rows(kind)  # another thread may ask for it at this very moment
         rows.append(record)
         self.records.append(record)
+        self._until_shrink -= 1
+        if self._until_shrink < 0:
+            self._shrink()
         if self._waiters:
             self._wake()
+
+    def _shrink(self) -> None:
+        self._until_shrink = self._limit_records // 4
+        for rows in (self.records, *(rows for kind, rows in self._by_kind.items() if kind is not Delivered)):
+            rows.trim(len(rows) - self._limit_records)
 
     def close(self) -> None:
         """Wake everybody: nothing that is awaited will come. Late records are still taken."""

@@ -30,7 +30,9 @@ class World:
     ) -> None:
         self.settings = settings
         self.clock = clock or Clock()
-        self.journal = Journal()
+        # Whoever bounds the mail wants the memory bounded: its history goes with it.
+        bounded = {} if settings.max_messages is None else {"limit_records": max(10_000, 10 * settings.max_messages)}
+        self.journal = Journal(**bounded)
         self._next_uid_validity = next_uid_validity or _counter(int(self.clock.now().timestamp()))
         self.accounts = Accounts(self._make_mailbox)
         self.aliases = Aliases()

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mockmail.core.events import Expunged, SessionClosed, SessionOpened
+from mockmail.core.events import Delivered, Expunged, SessionClosed, SessionOpened
 from mockmail.core.journal import Batch, Journal, JournalView, Rows
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -149,3 +149,19 @@ def test_trimming_one_kind_forgets_what_is_older_of_all():
     # A list read before is not changed by it.
     journal.trim(SessionClosed, 1)
     assert len(journal.of(SessionClosed)) == 1
+
+
+def test_of_what_clients_ask_for_ever_the_newest_is_kept(new_message):
+    journal = Journal(limit_records=1000)
+    mark = journal.mark()
+    delivered = Delivered(NOON, new_message(), ("b@x",), ("b@x",), "smtp-1")
+    journal.append(delivered)
+    for number in range(5000):
+        journal.append(closed(number))
+    assert 1000 <= len(journal.of(SessionClosed)) <= 1250
+    assert journal.of(SessionClosed)[-1].session == "pop3-4999"
+    assert journal.of(SessionClosed, since=mark)[-1].session == "pop3-4999"
+    assert len(journal.records) == 5001
+    assert len(journal.events(0)) <= 1250
+    # Mail leaves the list of what was delivered when it leaves the mailboxes, and not before.
+    assert journal.of(Delivered) == [delivered]
