@@ -18,6 +18,7 @@ from mockmail.core.mailbox import Entry
 from mockmail.core.message import Message, StoredMessage
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError, LateMailWarning, NotRunningError, ServerError
+from mockmail.relay.reporting import send_reports
 from mockmail.services import Endpoint, EndpointOf, check_capabilities, listeners, not_started
 from mockmail.testing.accounts import Account
 from mockmail.testing.aio import AsyncMockMail
@@ -164,7 +165,9 @@ class MockMail(Assertions):
         clock = Clock()
         if self._uid_validities is None:
             self._uid_validities = itertools.count(int(clock.now().timestamp()) + 1)
-        return World(settings, clock, next_uid_validity=partial(next, self._uid_validities), late=self._late)
+        world = World(settings, clock, next_uid_validity=partial(next, self._uid_validities), late=self._late)
+        world.queue.reporter = partial(send_reports, world)
+        return world
 
     def _fault_fired(self, fault: Fault, command: Command) -> None:
         at, protocol, session, account = command.at, command.protocol, command.session, command.account

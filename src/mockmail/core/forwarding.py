@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mockmail.core.message import Message
-from mockmail.core.queue import QueuedRecipient, QueueEntry
+from mockmail.core.notification import notify_of, options_after_expansion
+from mockmail.core.queue import QueuedRecipient, QueueEntry, RecipientState
 from mockmail.core.routing import Deliver, Expand, Refuse, Relay, Taken, leaves
 
 if TYPE_CHECKING:
     from mockmail.core.world import World
 
-__all__ = ["HOP_LIMIT", "hop_count", "returning_to", "spread"]
+__all__ = ["HOP_LIMIT", "confirmed", "hop_count", "returning_to", "spread"]
 
 HOP_LIMIT = 100
 """More Received fields than this are a loop (RFC 5321 section 6.3)."""
@@ -49,8 +50,8 @@ def spread(
     entries: dict[tuple[str, str], QueueEntry] = {}
     for decision in decisions:
         options = message.envelope.rcpt_options.get(decision.recipient, {})
-        if isinstance(decision, Expand) and decision.kind == "list":
-            options = {}  # a list's mail is a new submission; its sender asks nothing of the members
+        if options and len(leaves(decision)) > 1:
+            options = options_after_expansion(options)
         for leaf in leaves(decision):
             if isinstance(leaf, Deliver):
                 local.append(leaf)
@@ -62,7 +63,8 @@ def spread(
             if entry is None:
                 entry = entries[sender, domain] = _entry(world, message, sender, domain, received, now)
             if all(leaf.address != one.address for one in entry.recipients):
-                entry.recipients.append(_recipient(leaf, options))
+                # A list's mail is a new submission: the sender of what came asks nothing of the members.
+                entry.recipients.append(_recipient(leaf, options if leaf.sender is None else {}))
     return local, list(entries.values())
 
 
@@ -80,3 +82,34 @@ def _recipient(leaf: Relay | Refuse, options: Mapping[str, str | None]) -> Queue
         # What cannot go anywhere is reported by whoever works off the queue.
         recipient.reply, recipient.status = leaf.reply, leaf.status
     return recipient
+
+
+def confirmed(
+    message: Message, decisions: Sequence[Taken], received: bytes, now: datetime.datetime
+) -> QueueEntry | None:
+    """What the sender asked to be told of that has happened now (RFC 3461 sections 5.2.3 and 5.2.7): mail delivered to
+    mailboxes here or to a list, and mail for an alias with several targets. ``None`` when there is nothing."""
+    recipients = []
+    for decision in decisions:
+        options = message.envelope.rcpt_options.get(decision.recipient, {})
+        if "SUCCESS" not in notify_of(options):
+            continue
+        address, state = decision.recipient, _confirmation(decision)
+        if isinstance(decision, Expand) and decision.kind == "alias" and state == "delivered":
+            address = decision.targets[0].address
+        if state is not None:
+            recipients.append(QueuedRecipient(address, decision.recipient, options, state, settled_at=now))
+    if not recipients or not message.sender:
+        return None
+    return QueueEntry(message, message.sender, "", recipients, now, now, received)
+
+
+def _confirmation(decision: Taken) -> RecipientState | None:
+    if isinstance(decision, Relay):
+        return None
+    if isinstance(decision, Deliver) or decision.kind == "list":
+        return "delivered"
+    if len(decision.targets) > 1:
+        return "expanded"
+    # An alias with one target is that target.
+    return "delivered" if isinstance(decision.targets[0], Deliver) else None

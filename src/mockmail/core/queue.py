@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mockmail.core.message import Message
+from mockmail.core.notification import notify_of
 
 __all__ = ["Attempt", "Queue", "QueueEntry", "QueuedMessage", "QueuedRecipient", "RecipientState"]
 
-RecipientState = Literal["waiting", "relayed", "failed"]
+RecipientState = Literal["waiting", "relayed", "failed", "delivered", "expanded"]
+"""The last two only in an entry that was never in the queue, of whose recipients the sender asked to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,8 @@ class QueuedRecipient:
 
     @property
     def notify(self) -> frozenset[str]:
-        """What the sender wants to hear of (RFC 3461 section 4.1), in capitals: of ``NEVER``, or of some of
-        ``SUCCESS``, ``FAILURE``, ``DELAY``. Failure and delay when nothing was said."""
-        for name, value in self.options.items():
-            if name.upper() == "NOTIFY" and value:
-                return frozenset(value.upper().split(","))
-        return frozenset({"FAILURE", "DELAY"})
+        """See :func:`mockmail.core.notification.notify_of`."""
+        return notify_of(self.options)
 
 
 @dataclass(slots=True, eq=False)
@@ -165,12 +163,15 @@ class QueuedMessage:
 class Queue:
     """The entries that have recipients waiting, oldest first."""
 
-    __slots__ = ("_entries", "watcher")
+    __slots__ = ("_entries", "reporter", "watcher")
 
     def __init__(self) -> None:
         self._entries: dict[QueueEntry, None] = {}
         self.watcher: Callable[[QueueEntry], None] | None = None
         """Given each new entry, in the step that adds it."""
+        self.reporter: Callable[[QueueEntry], None] | None = None
+        """Given what was delivered here or expanded, where the sender asked to be told: an entry that is not, and was
+        not, in the queue, all of whose recipients are settled."""
 
     def __iter__(self) -> Iterator[QueueEntry]:
         return iter(tuple(self._entries))

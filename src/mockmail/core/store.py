@@ -21,7 +21,7 @@ from mockmail.core.events import (
     Queued,
     Seeded,
 )
-from mockmail.core.forwarding import returning_to, spread
+from mockmail.core.forwarding import confirmed, returning_to, spread
 from mockmail.core.journal import Batch
 from mockmail.core.mailbox import Entry, FlagChange, Mailbox
 from mockmail.core.message import Envelope, Message
@@ -90,6 +90,10 @@ class Store:
             if local:
                 self._deliver(message, local, actor, received, now)
             self._enqueue(entries, now)
+        if message.envelope.rcpt_options and world.queue.reporter is not None:
+            entry = confirmed(message, decisions, received, now)
+            if entry is not None:
+                world.queue.reporter(entry)
         self._enforce_limit()
 
     def _deliver(

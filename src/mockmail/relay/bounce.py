@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mockmail.core.message import Envelope, Message
+from mockmail.core.notification import option
 from mockmail.core.queue import QueuedRecipient, QueueEntry
 from mockmail.mime.headers import Headers, scan
 from mockmail.mime.report import unescape_utf8_address
-from mockmail.relay.notify import Action, Outcome, by_action, is_wanted, option, outcomes_of
+from mockmail.relay.notify import Action, Outcome, by_action, is_wanted, outcomes_of
 from mockmail.relay.wording import SUBJECTS, date_text, explain, on_one_line
 from mockmail.smtp.params import ArgumentError, decode_xtext
 

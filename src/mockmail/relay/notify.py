@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mockmail.core.notification import notify_of
 from mockmail.core.queue import QueuedRecipient, QueueEntry
 
 __all__ = [
@@ -16,9 +17,6 @@ __all__ = [
     "by_action",
     "delay_due_at",
     "is_wanted",
-    "notify_of",
-    "option",
-    "options_after_expansion",
     "outcomes_of",
 ]
 
@@ -59,32 +57,9 @@ class Outcome:
     """Until when a delayed one is tried; ``None`` when that is not known."""
 
 
-def option(options: Mapping[str, str | None], name: str) -> str:
-    """The value of a parameter (given in capitals), or ``""``."""
-    return next((value or "" for key, value in options.items() if key.upper() == name), "")
-
-
-def notify_of(options: Mapping[str, str | None]) -> frozenset[str]:
-    """What the sender wants to hear of, in capitals: ``NEVER``, or some of ``SUCCESS``, ``FAILURE`` and ``DELAY``.
-    Failures and delays when nothing was said (RFC 3461 section 4.1)."""
-    value = option(options, "NOTIFY").upper()
-    return frozenset(value.split(",")) if value else frozenset({"FAILURE", "DELAY"})
-
-
 def is_wanted(outcome: Outcome, sender: str) -> bool:
     """Whether ``sender`` is told of it. The null sender, from whom reports come, never is (RFC 3461 section 6.1)."""
     return sender != "" and _KEYWORDS[outcome.action] in notify_of(outcome.options)
-
-
-def options_after_expansion(options: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Parameters of RCPT for each of the addresses that an alias stands for: the alias itself is reported as
-    expanded, so that they are not asked to confirm (RFC 3461 section 5.2.7.3, third way)."""
-    passed = dict(options)
-    for name, value in options.items():
-        if name.upper() == "NOTIFY" and value:
-            kept = [keyword for keyword in value.split(",") if keyword.upper() != "SUCCESS"]
-            passed[name] = ",".join(kept) or "NEVER"
-    return passed
 
 
 def delay_due_at(entry: QueueEntry) -> datetime.datetime | None:

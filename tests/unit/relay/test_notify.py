@@ -14,7 +14,6 @@ from mockmail.relay.notify import (
     by_action,
     delay_due_at,
     is_wanted,
-    options_after_expansion,
     outcomes_of,
 )
 
@@ -40,20 +39,6 @@ def test_what_the_sender_is_told(notify: str | None, told_of: set[str], action: 
     outcome = Outcome(recipient="bob@bob.test", action=action, status="5.0.0", options=options)
     assert is_wanted(outcome, "alice@alice.test") is (action in told_of)
     assert not is_wanted(outcome, "")
-
-
-@pytest.mark.parametrize(
-    ("options", "passed"),
-    [
-        ({}, {}),
-        ({"ORCPT": "rfc822;a@b"}, {"ORCPT": "rfc822;a@b"}),
-        ({"NOTIFY": "SUCCESS"}, {"NOTIFY": "NEVER"}),
-        ({"notify": "Success,FAILURE,DELAY"}, {"notify": "FAILURE,DELAY"}),
-        ({"NOTIFY": "NEVER"}, {"NOTIFY": "NEVER"}),
-    ],
-)
-def test_an_alias_does_not_ask_its_targets_to_confirm(options: dict[str, str | None], passed: dict[str, str]) -> None:
-    assert options_after_expansion(options) == passed
 
 
 def entry(*recipients: QueuedRecipient, sender: str = "alice@alice.test", **changes: Any) -> QueueEntry:
