@@ -52,9 +52,10 @@ class _WebSocket(WSProtocol):
 
 def routes() -> list[BaseRoute]:
     """All routes, the narrower ones first."""
-    from mockmail.http import api, state
+    from mockmail.http import api, chaos, checks, events, send, state, view
 
-    return [*api.ROUTES, *state.ROUTES]
+    modules = (api, send, chaos, checks, view, state, events)
+    return [route for module in modules for route in module.ROUTES]
 
 
 def application(desk: Desk) -> Guard:

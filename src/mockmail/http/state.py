@@ -14,6 +14,7 @@ from mockmail.core.events import Accepted, Delivered, Rejected
 from mockmail.http.api import place
 from mockmail.http.desk import desk
 from mockmail.http.replies import JSONReply, mailpit_route
+from mockmail.http.send import can_release
 
 __all__ = ["ROUTES", "version"]
 
@@ -80,7 +81,7 @@ async def _webui(request: Request) -> Response:
         {
             "Label": "mockmail",
             "MessageRelay": {
-                "Enabled": False,
+                "Enabled": can_release(desk(request).world),
                 "SMTPServer": "",
                 "ReturnPath": "",
                 "AllowedRecipients": "",
