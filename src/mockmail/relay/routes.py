@@ -1,0 +1,61 @@
+"""Where mail for a domain goes next: routes of the settings, a smarthost, the MX records of a network (RFC 5321
+section 5.1, RFC 7505)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mockmail.config import Settings
+from mockmail.core.accounts import canonical_address
+from mockmail.core.routing import SMARTHOST
+from mockmail.relay.replies import Reply
+from mockmail.relaying import parse_smarthost
+
+__all__ = ["NO_ROUTE", "Directory", "Hop", "Route", "find_route"]
+
+NO_ROUTE = Reply.here(451, "4.4.4", "no route; set routes=")
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A host to connect to."""
+
+    name: str
+    host: str
+    port: int
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    hangs: Callable[[], bool] = field(default=_never, repr=False, compare=False)
+    """Whether it is known to accept and never speak: then nobody waits for it in real time."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.host, self.port
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Hosts in the order in which they are tried. Equal ones are one next hop."""
+
+    hops: tuple[Hop, ...]
+
+
+Directory: TypeAlias = Callable[[str], "Route | Reply"]
+"""The MX records of a network, for a canonical domain; a reply says why there is no route."""
+
+
+def find_route(settings: Settings, domain: str, directory: Directory | None) -> Route | Reply:
+    """The route to a next-hop domain, or why there is none."""
+    if domain == SMARTHOST and settings.smarthost is not None:
+        smarthost = parse_smarthost(settings.smarthost)
+        name = f"{smarthost.host}:{smarthost.port}"
+        return Route((Hop(name, smarthost.host, smarthost.port, smarthost.login),))
+    for name, (host, port) in (settings.routes or {}).items():
+        if canonical_address(f"@{name}") == f"@{domain}":
+            return Route((Hop(f"{host}:{port}", host, port),))
+    return NO_ROUTE if directory is None else directory(domain)
