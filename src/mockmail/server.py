@@ -18,9 +18,10 @@ from mockmail.core.mailbox import Entry
 from mockmail.core.message import Message, StoredMessage
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError, LateMailWarning, NotRunningError, ServerError
+from mockmail.premises import Addresses, Membership, Outages
 from mockmail.relay.reporting import send_reports
+from mockmail.relay.worker import Worker, begin_relaying
 from mockmail.services import Endpoint, EndpointOf, check_capabilities, listeners, not_started
-from mockmail.testing.accounts import Account
 from mockmail.testing.aio import AsyncMockMail
 from mockmail.testing.assertions import Assertions
 from mockmail.testing.compose import Attachment, compose
@@ -87,7 +88,7 @@ class Deliveries(Sequence[Message]):
         return repr(self._messages())
 
 
-class MockMail(Assertions):
+class MockMail(Addresses, Outages, Assertions):
     """A mail system: real SMTP, POP3 and IMAP servers over one in-memory store, in a thread of their own.
 
     ``MockMail(users={"bob@example.test": "secret"})``; all settings are keyword arguments, see
@@ -116,7 +117,7 @@ class MockMail(Assertions):
         self._errors: list[BaseException] = []
         self._runtime = Runtime(self._errors.append)
         self._transcript = Transcript()
-        plan = FaultPlan(vocabularies(), on_fired=self._fault_fired, now=self._now)
+        plan = FaultPlan(vocabularies(), on_fired=lambda *fired: _record_fault(self._world, *fired), now=self._now)
         self.faults = Faults(plan)
         self._connections = Connections(
             transcript=self._transcript, faults=plan, errors=self._errors, world=lambda: self._world
@@ -124,6 +125,8 @@ class MockMail(Assertions):
         self._listeners: dict[str, Listener] = {}
         self._uid_validities: itertools.count[int] | None = None
         self._late: list[Message] = []
+        self._network: Membership | None = None
+        self._worker: Worker | None = None
         self._world = self._new_world(self._own_settings)
         self.tls = Trust(lambda: bool(self._world.settings.tls))
         self.settings_for = SettingsFor(self)
@@ -161,17 +164,19 @@ class MockMail(Assertions):
         """Run ``function`` on the thread that owns the store, and return its result."""
         return self._runtime.call(function, *args, **kwargs)
 
+    def _join(self, network: Membership) -> None:
+        """Share a thread, a clock and MX records with others, from before the first start on."""
+        self._network = network
+        self._runtime = network.runtime
+        self._world = self._new_world(self._own_settings)
+
     def _new_world(self, settings: Settings) -> World:
-        clock = Clock()
+        clock = Clock() if self._network is None else self._network.clock
         if self._uid_validities is None:
             self._uid_validities = itertools.count(int(clock.now().timestamp()) + 1)
         world = World(settings, clock, next_uid_validity=partial(next, self._uid_validities), late=self._late)
         world.queue.reporter = partial(send_reports, world)
         return world
-
-    def _fault_fired(self, fault: Fault, command: Command) -> None:
-        at, protocol, session, account = command.at, command.protocol, command.session, command.account
-        self._world.journal.append(FaultFired(at, protocol, session, account, command.name, fault.description))
 
     def _now(self) -> datetime.datetime:
         return self._world.clock.now()
@@ -181,7 +186,7 @@ class MockMail(Assertions):
     def start(self) -> Self:
         """Bind the ports and serve. Raises ``NotRunningError`` when it runs already, ``ConfigurationError`` when a
         port cannot be bound."""
-        if self._runtime.running:
+        if self._worker is not None:
             raise NotRunningError("This MockMail runs already; stop() it before another start(), or make a second one.")
         settings = self._own_settings
         settings.check_together()
@@ -189,7 +194,11 @@ class MockMail(Assertions):
         try:
             for name, listener in listeners(settings, self._connections, lambda: self._world, self):
                 self._listeners[name] = listener
-            self._runtime.start(*(listener.open for listener in self._listeners.values()))
+            openers = [*(listener.open for listener in self._listeners.values()), self._begin_relaying]
+            if self._network is None:
+                self._runtime.start(*openers)
+            else:
+                self.call(lambda: [opener(self._runtime) for opener in openers])
         except BaseException:
             for listener in self._listeners.values():
                 listener.close()
@@ -200,9 +209,19 @@ class MockMail(Assertions):
     def stop(self) -> None:
         """Cut all connections and close the ports; no thread, socket or task is left. Idempotent. What was delivered
         can still be looked at."""
-        self._runtime.stop()
+        if self._network is None:
+            self._runtime.stop()
+        elif self._runtime.running:
+            self.call(_close, [*self._listeners.values()], self._connections)
+        if self._worker is not None:
+            self._worker.end(clock_too=self._network is None)
+            self._worker = None
         self._world.retire()
         self._listeners.clear()
+
+    def _begin_relaying(self, runtime: Runtime) -> None:
+        directory = None if self._network is None else self._network.directory(self)
+        self._worker = begin_relaying(self._world, runtime, directory)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -237,7 +256,12 @@ class MockMail(Assertions):
         def swap() -> None:
             old, new = self._world, self._new_world(settings)
             old.retire()
+            if self._worker is not None:
+                self._worker.end(clock_too=self._network is None)
             self._world = new
+            self._begin_relaying(self._runtime)
+            for listener in self._listeners.values():
+                listener.come_up()
             self._connections.rebind(new)
             self._transcript.clear()
             self.faults.clear()
@@ -275,21 +299,6 @@ class MockMail(Assertions):
         return Endpoint(name, listener.host, listener.port)
 
     # Accounts and mail
-
-    def account(self, address: str) -> Account:
-        """The account of an address, made on first use."""
-        __tracebackhide__ = True
-        if "@" not in address.strip("@"):
-            raise ConfigurationError(f"{address!r} is no full address; write one such as 'bob@example.test'.")
-        return Account(self, self.call(lambda: self._world.account(address).address))
-
-    def add_user(self, address: str, password: str) -> Account:
-        """An account that takes only this password."""
-        if not password:
-            raise ConfigurationError(f"The password for {address!r} is empty; write one, or use account() for none.")
-        account = self.account(address)
-        self.call(lambda: self._world.accounts.create(account.address, password=password, created_by="test"))
-        return account
 
     def seed(
         self,
@@ -366,6 +375,17 @@ def _mailbox_lines(rows: list[tuple[str, str, int, list[Entry]]]) -> Iterator[st
             flags = " ".join(sorted(entry.flags))
             sender = entry.message.from_ or entry.message.sender or "<>"
             yield f"  {entry.uid}  from {sender}  {entry.message.subject!r}  {flags}".rstrip()
+
+
+def _record_fault(world: World, fault: Fault, command: Command) -> None:
+    at, protocol, session, account = command.at, command.protocol, command.session, command.account
+    world.journal.append(FaultFired(at, protocol, session, account, command.name, fault.description))
+
+
+def _close(listeners: Iterable[Listener], connections: Connections) -> None:
+    for listener in listeners:
+        listener.abort()
+    connections.abort()
 
 
 def _warn_of_late_mail(late: list[Message]) -> None:

@@ -124,7 +124,7 @@ class Client:
         commands = [self._mail(mail), *(self._rcpt(*recipient) for recipient in mail.recipients)]
         self._open_transaction = True
         if "PIPELINING" in self.capabilities:
-            reply = yield from self._envelope_at_once(mail, commands, outcomes)
+            reply: Reply | None = yield from self._envelope_at_once(mail, commands, outcomes)
         else:
             reply = yield from self._envelope_in_steps(mail, commands, outcomes)
         if reply is None:
@@ -154,9 +154,7 @@ class Client:
                 outcomes[address] = reply if first.positive else first
         return (yield from self._reply(self._timeouts.data))
 
-    def _envelope_in_steps(
-        self, mail: Mail, commands: list[str], outcomes: dict[str, Reply]
-    ) -> Script[Reply | None]:
+    def _envelope_in_steps(self, mail: Mail, commands: list[str], outcomes: dict[str, Reply]) -> Script[Reply | None]:
         """The reply to DATA, or ``None`` when it did not come so far."""
         first = yield from self._command(commands[0])
         if not first.positive:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mockmail.core.events import Actor, Bounced, RelayAttempted, Relayed
+from mockmail.core.events import Bounced, RelayAttempted, Relayed
 from mockmail.core.journal import Batch
 from mockmail.core.queue import Attempt, QueuedRecipient, QueueEntry
-from mockmail.core.routing import Refuse, route
 from mockmail.core.world import World
-from mockmail.relay.bounce import reports_on
 from mockmail.relay.client import Mail
 from mockmail.relay.replies import Reply, Trouble
+from mockmail.relay.reporting import send_reports
 from mockmail.relay.routes import Hop
 from mockmail.relay.transmit import Transmission
 
@@ -117,7 +116,9 @@ class Ledger:
             elif trouble is not None:
                 self._verdicts[id(recipient)] = _Verdict(trouble.reply, hop, tls, seconds)
         replies = list(outcomes.values())
-        decisive = trouble.reply if trouble is not None else next((one for one in replies if not one.positive), replies[0])
+        decisive = (
+            trouble.reply if trouble is not None else next((one for one in replies if not one.positive), replies[0])
+        )
         self.attempted(world, [entry], hop, decisive, tls, seconds, batch)
 
     # When it is over
@@ -192,12 +193,3 @@ class Ledger:
                     failed[0].remote,
                 )
             )
-
-
-def send_reports(world: World, entry: QueueEntry, recipients: Iterable[QueuedRecipient]) -> None:
-    """Tell the sender what it wants to hear of these recipients, by the way of all mail. A report that cannot be sent
-    is dropped: there is nobody to tell that."""
-    for report in reports_on(world, entry, recipients):
-        decision = route(world, entry.sender, authenticated=True)
-        if not isinstance(decision, Refuse):
-            world.store.accept(report, [decision], Actor())

@@ -12,6 +12,7 @@ from typing import Any
 from mockmail.core.clock import Job
 from mockmail.core.queue import QueueEntry
 from mockmail.core.world import World
+from mockmail.relay.notify import delay_due_at
 from mockmail.relay.outcome import Ledger
 from mockmail.relay.policy import (
     CONNECTION_LIMIT,
@@ -22,12 +23,13 @@ from mockmail.relay.policy import (
     next_attempt,
 )
 from mockmail.relay.replies import Reply, Trouble
+from mockmail.relay.reporting import send_reports
 from mockmail.relay.routes import Directory, Hop, Route, find_route
 from mockmail.relay.transmit import Transmission, connect
 from mockmail.wire.driver import Driver
 from mockmail.wire.runtime import Runtime
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "begin_relaying"]
 
 
 class Run:
@@ -62,22 +64,29 @@ class Worker:
         self._runs: dict[Route, Run] = {}
         self._waiting_for: dict[Route, list[QueueEntry]] = {}
         self._jobs: dict[QueueEntry, Job] = {}
+        self._delays: dict[QueueEntry, Job] = {}
+        """Reports to come of those that still wait."""
         self._tasks: set[asyncio.Task[Any]] = set()
         world.queue.watcher = self._take
 
-    def end(self) -> None:
-        """Let go of the world: nothing more of it is due, and what is under way is cut."""
+    def end(self, *, clock_too: bool = True) -> None:
+        """Let go of the world: nothing more of it is due, and what is under way is cut. ``clock_too``: nobody else
+        goes by its clock. Loop thread, or any when the loop has ended."""
         self._world.queue.watcher = None
-        for job in self._jobs.values():
+        for job in (*self._jobs.values(), *self._delays.values()):
             job.cancel()
         self._jobs.clear()
+        self._delays.clear()
         for task in self._tasks:
-            task.cancel()
+            if not task.done() and self._runtime.running:
+                task.cancel()
+        if clock_too:
+            self._driver.detach()
 
     # What is due
 
     def _take(self, entry: QueueEntry) -> None:
-        self._schedule(entry, self._world.clock.now())
+        self._schedule(entry, entry.queued_at)
 
     def _schedule(self, entry: QueueEntry, at: datetime.datetime) -> None:
         entry.next_attempt = at
@@ -86,7 +95,7 @@ class Worker:
     def _due(self, entry: QueueEntry) -> Coroutine[Any, Any, None] | None:
         """Begin an attempt, unless the entry went along with another."""
         at = entry.next_attempt
-        if at is None:
+        if at is None or self._world.retired:
             return None
         ledger = Ledger()
         if not entry.domain:
@@ -138,6 +147,8 @@ class Worker:
     async def _attempt(self, run: Run) -> None:
         task = asyncio.current_task()
         assert task is not None  # the driver makes one of it
+        if self._world.retired:
+            return
         self._tasks.add(task)
         try:
             for hop in run.route.hops:
@@ -241,9 +252,31 @@ class Worker:
             ledger.settle(world, entry, give_up=again is None)
             if again is not None:
                 self._schedule(entry, again)
+                self._report_delay(entry)
             else:
                 world.queue.discard(entry)
+                delay = self._delays.pop(entry, None)
+                if delay is not None:
+                    delay.cancel()
+
+    def _report_delay(self, entry: QueueEntry) -> None:
+        at = delay_due_at(entry)
+        if at is not None and entry not in self._delays:
+            self._delays[entry] = self._world.clock.schedule(at, partial(self._delayed, entry))
+
+    def _delayed(self, entry: QueueEntry) -> None:
+        self._delays.pop(entry, None)
+        entry.delay_reported = True
+        send_reports(self._world, entry, entry.waiting)
 
 
 def _text(reply: str) -> str:
     return reply.split(" ", 2)[2]
+
+
+def begin_relaying(world: World, runtime: Runtime, directory: Directory | None = None) -> Worker:
+    """Have the queue of ``world`` worked off by its clock, which other servers may share. Loop thread, or before it."""
+    driver = world.clock.driver
+    if not isinstance(driver, Driver):
+        driver = Driver(runtime, world.clock)
+    return Worker(world, runtime, driver, directory=directory)

@@ -51,9 +51,27 @@ class Listener:
         self.tls = tls
         self.implicit_tls = implicit_tls
         self._runtime: Runtime | None = None
-        self._socket: socket.socket | None = _bind(host, port, setting or f"{protocol}_port")
+        self._setting = setting or f"{protocol}_port"
+        self._reserve: socket.socket | None = None
+        bound = _bind(host, port, self._setting)
+        self._socket: socket.socket | None = bound
         self.host = host
-        self.port: int = self._socket.getsockname()[1]
+        self.port: int = bound.getsockname()[1]
+        self._held: list[socket.socket] = []
+        self.hangs = False
+        """Whether connections are accepted and never spoken to; :meth:`come_up` ends it."""
+        if os.name == "posix":
+            self._reserve = _reserve(bound)
+        self._listen(bound)
+
+    def _listen(self, bound: socket.socket) -> None:
+        try:
+            bound.listen(BACKLOG)
+        except OSError as error:
+            bound.close()
+            if self._reserve is not None:
+                self._reserve.close()
+            raise ConfigurationError(_why(error, self.host, self.port, self._setting)) from error
 
     @property
     def address(self) -> tuple[str, int]:
@@ -74,12 +92,49 @@ class Listener:
                 self._runtime.detach(self)
             self._socket.close()
             self._socket = None
+        elif self._runtime is not None:
+            self._runtime.detach(self)
+        self._let_go()
+        if self._reserve is not None:
+            self._reserve.close()
+            self._reserve = None
 
     close = abort
 
     def close_after_fork(self) -> None:
-        if self._socket is not None:
+        for one in (self._socket, self._reserve, *self._held):
+            if one is not None:
+                one.close()
+
+    # Outages. Loop thread
+
+    def go_down(self) -> None:
+        """Refuse connections; the port stays reserved, so that no other program gets it. Connections live on."""
+        if self._socket is not None and self._runtime is not None:
+            self._runtime.loop.remove_reader(self._socket)
             self._socket.close()
+            self._socket = None
+        self._let_go()
+
+    def come_up(self) -> None:
+        """Accept and speak again; ``ConfigurationError`` when the port has got lost."""
+        self._let_go()
+        if self._socket is None:
+            self._socket = _bind(self.host, self.port, self._setting)
+            self._listen(self._socket)
+            self._watch()
+
+    def hang(self) -> None:
+        """Accept, and never speak."""
+        self.come_up()
+        self.hangs = True
+
+    def _let_go(self) -> None:
+        self.hangs = False
+        for held in self._held:
+            reset_on_close(held)
+            held.close()
+        self._held.clear()
 
     def _watch(self) -> None:
         if self._socket is not None and self._runtime is not None:
@@ -97,6 +152,9 @@ class Listener:
             self._runtime.record(error)
             self._runtime.loop.remove_reader(self._socket)
             self._runtime.loop.call_later(ACCEPT_AGAIN_SECONDS, self._watch)
+            return
+        if self.hangs:
+            self._held.append(accepted)
             return
         accepted.setblocking(False)
         # asyncio does this only for sockets made with the protocol number of TCP. Without it the end of a response
@@ -153,13 +211,21 @@ def _bind(host: str, port: int, setting: str) -> socket.socket:
         if os.name == "posix":  # on Windows it would let two servers share a port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-        bound.listen(BACKLOG)
         bound.setblocking(False)
     except (OSError, OverflowError) as error:
         if bound is not None:
             bound.close()
         raise ConfigurationError(_why(error, host, port, setting)) from error
     return bound
+
+
+def _reserve(bound: socket.socket) -> socket.socket:
+    """A second socket on the same port, which never listens: while it lives nobody else gets the port. It can only be
+    made before the first one listens."""
+    reserve = socket.socket(bound.family, socket.SOCK_STREAM)
+    reserve.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserve.bind(bound.getsockname())
+    return reserve
 
 
 def _why(error: OSError | OverflowError, host: str, port: int, setting: str) -> str:
