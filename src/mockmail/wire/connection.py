@@ -134,28 +134,29 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._eof = True
+        # asyncio closes TLS after this whatever it is told, and warns of an answer that says otherwise.
+        half_open = self._link is None or self._link.tls is None
         if not self._closing:
             self._tls.ended()
         if self._early is not None:
             return False
         if self._discarding:
             self._transport.close()
-            return True
+            return half_open
         if self._closing:
-            return True
+            return half_open
         self._pull_is_due = True
         try:
             self.session.receive_eof()
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
-            return True
+            return half_open
         self._pull()
-        if self._link is not None and self._link.tls is not None:
-            # TLS cannot be half closed (asyncio closes it after this), so what can be answered is answered now.
+        if not half_open:
+            # TLS cannot be half closed, so what can be answered is answered now.
             while self._pull_is_due and not self._held and not self._writing_paused:
                 self._pull()
-            return False
-        return True
+        return half_open
 
     def pause_writing(self) -> None:
         self._writing_paused = True

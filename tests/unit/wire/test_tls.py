@@ -110,6 +110,17 @@ def test_plain_text_behind_starttls_is_dropped(secure, contexts, separately):
     assert b"injected" not in b"".join(session.received[1 + (not separately) :])
 
 
+def test_a_client_that_says_goodbye_in_tls_too_gives_no_warning(secure, contexts, caplog):
+    """msmtp does so, after the reply to QUIT."""
+    client = secure.greeted()
+    client.ask("STARTTLS")
+    client.start_tls(contexts[1])
+    assert client.ask("QUIT") == b"bye"
+    client.socket.unwrap().close()
+    assert secure.sessions[0].lost_event.wait(10)
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def test_a_client_that_does_not_trust_us_leaves(secure):
     client = secure.greeted()
     client.ask("STARTTLS")
