@@ -19,10 +19,18 @@ BOB = "bob@example.test"
 USERS = {BOB: "secret"}
 SECONDS = 10.0
 PROTOCOLS = ("smtp", "pop3", "imap")
-ASK = {"smtp": b"STARTTLS\r\n", "pop3": b"STLS\r\n", "imap": b"t STARTTLS\r\n"}
-CAPABILITIES = {"smtp": b"EHLO c.test\r\n", "pop3": b"CAPA\r\n", "imap": b"c CAPABILITY\r\n"}
-ENDS = {"smtp": rb"^\d{3} .*\r\n\Z", "pop3": rb"(^\.\r\n|^-ERR.*\r\n)\Z", "imap": rb"^c .*\r\n\Z"}
-NAMES = {"smtp": b"STARTTLS", "pop3": b"STLS", "imap": b"STARTTLS"}
+UPGRADING = (*PROTOCOLS, "lmtp")
+"""LMTP has no port that begins with TLS."""
+ASK = {"smtp": b"STARTTLS\r\n", "pop3": b"STLS\r\n", "imap": b"t STARTTLS\r\n", "lmtp": b"STARTTLS\r\n"}
+CAPABILITIES = {
+    "smtp": b"EHLO c.test\r\n",
+    "pop3": b"CAPA\r\n",
+    "imap": b"c CAPABILITY\r\n",
+    "lmtp": b"LHLO c.test\r\n",
+}
+_REPLY = rb"^\d{3} .*\r\n\Z"
+ENDS = {"smtp": _REPLY, "pop3": rb"(^\.\r\n|^-ERR.*\r\n)\Z", "imap": rb"^c .*\r\n\Z", "lmtp": _REPLY}
+NAMES = {"smtp": b"STARTTLS", "pop3": b"STLS", "imap": b"STARTTLS", "lmtp": b"STARTTLS"}
 
 
 class Peer:
@@ -90,17 +98,17 @@ def peer():
 
 @pytest.fixture(scope="module")
 def mail():
-    with MockMail(users=USERS, tls=True) as running:
+    with MockMail(users=USERS, tls=True, lmtp_port=0) as running:
         yield running
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", UPGRADING)
 def test_starttls_is_offered_once(mail, peer, protocol):
     client = peer(mail, protocol)
     assert NAMES[protocol] in client.capabilities()
     assert client.say(ASK[protocol])[:6].strip() in (b"220 2.", b"+OK be", b"t OK B")
     client.start_tls(mail.tls.client_context())
-    if protocol == "smtp":  # it has forgotten the EHLO
+    if protocol in ("smtp", "lmtp"):  # it has forgotten the EHLO
         assert client.say(b"MAIL FROM:<a@b.test>\r\n").startswith(b"503")
     assert NAMES[protocol] not in client.capabilities()
     again = client.say(ASK[protocol])
@@ -112,24 +120,26 @@ INJECTED = {
     "smtp": b"MAIL FROM:<evil@else.test>\r\nRCPT TO:<bob@example.test>\r\nRSET\r\nQUIT\r\n",
     "pop3": b"USER bob@example.test\r\nPASS secret\r\nQUIT\r\n",
     "imap": b"x LOGIN bob@example.test secret\r\ny LOGOUT\r\n",
+    "lmtp": b"LHLO evil.test\r\nMAIL FROM:<evil@else.test>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n.\r\n",
 }
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", UPGRADING)
 def test_plain_text_behind_the_command_is_never_acted_on(peer, protocol):
-    mail = peer.enter(MockMail(users=USERS, tls=True))
+    mail = peer.enter(MockMail(users=USERS, tls=True, lmtp_port=0))
     client = peer(mail, protocol)
     client.capabilities()
     assert client.say(ASK[protocol] + INJECTED[protocol])[:4] in (b"220 ", b"+OK ", b"t OK")
     client.start_tls(mail.tls.client_context())
     assert NAMES[protocol] not in client.capabilities()
     named = {command.name for command in mail.commands()}
-    assert named <= {"EHLO", "CAPA", "CAPABILITY", "STARTTLS", "STLS"}
+    assert named <= {"EHLO", "LHLO", "CAPA", "CAPABILITY", "STARTTLS", "STLS"}
+    assert "evil.test" not in str(mail.commands())
     assert mail.events.of(LoggedIn) == []
     mail.check()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", UPGRADING)
 def test_what_comes_encrypted_with_the_end_of_the_handshake_is_answered(mail, peer, protocol):
     """curl asks for capabilities in the packet that ends its side of the handshake."""
     for _ in range(5):
@@ -155,27 +165,28 @@ def test_what_comes_encrypted_with_the_end_of_the_handshake_is_answered(mail, pe
                 reply += tls.read(65536)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", UPGRADING)
 def test_hidden_means_refused(peer, protocol):
-    with MockMail(tls=TLS(starttls="hide")) as mail:
+    with MockMail(tls=TLS(starttls="hide"), lmtp_port=0) as mail:
         client = peer(mail, protocol)
         assert NAMES[protocol] not in client.capabilities()
         assert client.say(ASK[protocol]).startswith((b"500 5.5.1", b"-ERR", b"t BAD"))
-        assert mail.endpoint(f"{protocol}s").port
+        if protocol in PROTOCOLS:
+            assert mail.endpoint(f"{protocol}s").port
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", UPGRADING)
 def test_refused_though_advertised(peer, protocol):
-    with MockMail(tls=TLS(starttls="refuse")) as mail:
+    with MockMail(tls=TLS(starttls="refuse"), lmtp_port=0) as mail:
         client = peer(mail, protocol)
         assert NAMES[protocol] in client.capabilities()
         assert client.say(ASK[protocol]).startswith((b"454 4.7.0", b"-ERR [SYS/TEMP]", b"t NO [UNAVAILABLE]"))
         assert NAMES[protocol] in client.capabilities()
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", UPGRADING)
 def test_agreed_and_then_broken_off(peer, protocol):
-    with MockMail(tls=TLS(starttls="fail")) as mail:
+    with MockMail(tls=TLS(starttls="fail"), lmtp_port=0) as mail:
         client = peer(mail, protocol)
         client.capabilities()
         assert client.say(ASK[protocol]).startswith((b"220", b"+OK", b"t OK"))
@@ -184,7 +195,7 @@ def test_agreed_and_then_broken_off(peer, protocol):
         client.socket.close()
         failed = failure(mail)
         assert (failed.protocol, failed.reason, failed.by_client) == (protocol, "no shared cipher", False)
-        with implicit(mail, protocol, mail.tls.client_context()) as tls:
+        with implicit(mail, "smtp" if protocol == "lmtp" else protocol, mail.tls.client_context()) as tls:
             assert tls.version() == "TLSv1.3"
 
 
@@ -259,12 +270,17 @@ REFUSED = {
         (b"a AUTHENTICATE PLAIN\r\n", b"a NO [PRIVACYREQUIRED] "),
         (b"a NOOP\r\n", b"a OK "),
     ],
+    "lmtp": [
+        (b"MAIL FROM:<a@b.test>\r\n", b"530 5.7.0 "),
+        (b"AUTH PLAIN\r\n", b"530 5.7.0 "),
+        (b"NOOP\r\n", b"250 "),
+    ],
 }
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", UPGRADING)
 def test_require_tls(peer, protocol):
-    with MockMail(users=USERS, tls=True, require_tls=True) as mail:
+    with MockMail(users=USERS, tls=True, require_tls=True, lmtp_port=0) as mail:
         client = peer(mail, protocol)
         before = client.capabilities()
         assert b"PLAIN" not in before
@@ -278,8 +294,9 @@ def test_require_tls(peer, protocol):
         assert b"PLAIN" in after
         assert b"LOGINDISABLED" not in after
         mail.assert_not_logged_in()
-        with implicit(mail, protocol, mail.tls.client_context()):
-            pass
+        if protocol in PROTOCOLS:
+            with implicit(mail, protocol, mail.tls.client_context()) as tls:
+                assert tls.recv(3) in (b"220", b"+OK", b"* O")
 
 
 def test_a_login_over_required_tls():
