@@ -8,7 +8,7 @@ is advertised besides works if there is such a mechanism, and is shown only if t
 - SCRAM: once an account has a password (``users=`` or ``add_user()``). The server must know it to prove itself to the
   client, so where any password does, SCRAM cannot; a client that chose it as the strongest would be locked out. One
   that insists on SCRAM may try, and fails with a reason that says so.
-- SCRAM with -PLUS: besides, over TLS with channel binding data.
+- SCRAM with -PLUS: besides, over TLS, which gives it channel binding data.
 - EXTERNAL: to a client that gave a TLS certificate with a name in it.
 - ANONYMOUS: only if it is advertised by name; a login as nobody is seldom what a test is about.
 """

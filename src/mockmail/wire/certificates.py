@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from mockmail.errors import ConfigurationError, MissingExtraError
 from mockmail.tls import TLS
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import trustme
 
-__all__ = ["Authority", "Trust", "authority", "server_contexts", "shared_directory"]
+__all__ = ["Authority", "Trust", "authority", "end_point", "server_contexts", "shared_directory"]
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})
@@ -159,6 +160,25 @@ def _load(context: ssl.SSLContext, pem: bytes) -> None:
         path = Path(directory) / "certificate.pem"
         path.write_bytes(pem)
         context.load_cert_chain(path)
+    _end_points[context] = _end_point(pem)
+
+
+_end_points: WeakKeyDictionary[ssl.SSLContext, bytes] = WeakKeyDictionary()
+
+
+def end_point(context: ssl.SSLContext) -> bytes | None:
+    """The channel binding ``tls-server-end-point`` of a server's context made here (RFC 5929 section 4). Python tells
+    nobody which certificate a context shows."""
+    return _end_points.get(context)
+
+
+def _end_point(pem: bytes) -> bytes:
+    """The hash of the first certificate there, by the function that its own signature uses (section 4.1)."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    leaf = x509.load_pem_x509_certificates(pem)[0]
+    return leaf.fingerprint(leaf.signature_hash_algorithm or hashes.SHA256())
 
 
 def _self_signed(names: tuple[str, ...]) -> bytes:

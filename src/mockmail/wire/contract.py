@@ -63,7 +63,8 @@ class TLSInfo:
     certified_names: tuple[str, ...] = ()
     """Whom the client's certificate names: addresses of its subjectAltName, then of its subject, then common names."""
     channel_bindings: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
-    """Channel binding data by type, such as ``"tls-unique"`` (RFC 5929) and ``"tls-exporter"`` (RFC 9266)."""
+    """Channel binding data by type: ``"tls-unique"`` and ``"tls-server-end-point"`` (RFC 5929), ``"tls-exporter"`` (RFC
+    9266)."""
 
 
 @dataclass(frozen=True, slots=True)

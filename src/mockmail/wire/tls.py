@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from mockmail.wire.certificates import end_point
 from mockmail.wire.contract import TLSInfo
 
 if TYPE_CHECKING:
@@ -93,12 +94,13 @@ def _certified_names(subject: list[tuple[str, str]], alternatives: tuple[tuple[s
 
 
 def _channel_bindings(tls: ssl.SSLObject, version: str) -> dict[str, bytes]:
-    """What this Python can tell: ``tls-unique``, which TLS 1.3 has no more (RFC 9266 section 1), and from a Python that
-    knows it on ``tls-exporter``."""
+    """``tls-unique``, which TLS 1.3 has no more (RFC 9266 section 1), ``tls-exporter`` where Python knows it, and with
+    our own certificates ``tls-server-end-point``."""
     from ssl import CHANNEL_BINDING_TYPES
 
     kinds = [kind for kind in CHANNEL_BINDING_TYPES if kind != "tls-unique" or version != "TLSv1.3"]
     found = {kind: tls.get_channel_binding(kind) for kind in kinds}
+    found["tls-server-end-point"] = end_point(tls.context)
     return {kind: data for kind, data in found.items() if data}
 
 
