@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeAlias
+
+from mockmail.records import record
 
 __all__ = [
     "LINE_LIMIT_BYTES",
@@ -34,7 +36,7 @@ LINE_LIMIT_BYTES = 12288
 """Longest base64 line taken, without CRLF (RFC 4954 section 4)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Credentials:
     """Who the client says it is, and its proof: a ``password`` in the clear, a ``check`` that tells whether a given
     password is the one it used (digests), a bearer ``token``, or none of them, when the mechanism has proved it."""
@@ -49,14 +51,14 @@ class Credentials:
     """The client is nobody in particular; ``username`` is the trace that it left."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Challenge:
     """Send this, unencoded, and give the answer to the next step."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Success:
     """The mechanism is done. ``data`` is what it still tells the client with the success (RFC 4422 section 3.6)."""
 
@@ -64,7 +66,7 @@ class Success:
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Failure:
     """The mechanism failed. ``data`` is an error challenge that goes to the client first (RFC 7628 section 3.2.3);
     ``malformed`` says that the message was no message of this mechanism, rather than a wrong secret. ``reason`` is a
@@ -110,21 +112,21 @@ class Mechanism(Protocol):
         """Take the client's answer, decoded; ``None`` stands for "begin, there was no initial response"."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Prompt:
     """Send this challenge (base64, without prefix and CRLF) and give the next line to :meth:`Exchange.receive`."""
 
     line: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finished:
     """The mechanism is satisfied: let ``auth.credentials`` decide about these."""
 
     credentials: Credentials
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refused:
     """The mechanism itself refused: an authentication failure."""
 
@@ -132,12 +134,12 @@ class Refused:
     username: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cancelled:
     """The client sent ``*``."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Malformed:
     """No base64, no message of this mechanism, or ``too_long``: a syntax error, not a failed login."""
 

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mockmail.core.message import Message
+from mockmail.records import record
 
 __all__ = [
     "Accepted",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Actor:
     """Who does something to the store: a session of a client, or (with ``session=""``) the test itself."""
 
@@ -49,14 +50,14 @@ class Actor:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """Base of all events."""
 
     at: datetime.datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SessionOpened(Event):
     """A client connected."""
 
@@ -65,7 +66,7 @@ class SessionOpened(Event):
     peer: tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SessionClosed(Event):
     """A connection ended, in order or not."""
 
@@ -73,7 +74,7 @@ class SessionClosed(Event):
     session: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TLSStarted(Event):
     """A handshake was finished by both sides."""
 
@@ -88,7 +89,7 @@ class TLSStarted(Event):
     """Whether the connection began with it, on a port of its own, and was not upgraded."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TLSFailed(Event):
     """A handshake failed, or (after a ``TLSStarted``) the client left without having said a word over it, as clients
     do that look at the certificate only then."""
@@ -103,7 +104,7 @@ class TLSFailed(Event):
     implicit: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Command(Event):
     """A client's command, at its completion reply (an IDLE: at its continuation)."""
 
@@ -115,7 +116,7 @@ class Command(Event):
     reply: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoggedIn(Event):
     """A client logged in."""
 
@@ -131,7 +132,7 @@ class LoggedIn(Event):
     """Whether the password, digest, token or certificate was compared with a known one; false where any would do."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoginFailed(Event):
     """A login was refused."""
 
@@ -143,7 +144,7 @@ class LoginFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Accepted(Event):
     """A message was taken over from a client by SMTP or LMTP, for all its recipients."""
 
@@ -154,7 +155,7 @@ class Accepted(Event):
     """Who had logged in; ``""`` for nobody."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Delivered(Event):
     """A message was put into mailboxes. One event a message, however many copies."""
 
@@ -166,7 +167,7 @@ class Delivered(Event):
     session: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rejected(Event):
     """A sender, a recipient or a message was refused."""
 
@@ -182,7 +183,7 @@ class Rejected(Event):
     message: Message | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Queued(Event):
     """A message was put into the queue for a next-hop domain."""
 
@@ -196,7 +197,7 @@ class Queued(Event):
     """Where it goes for each of them, after aliases."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RelayAttempted(Event):
     """A message was tried at a next hop, successfully or not."""
 
@@ -219,7 +220,7 @@ class RelayAttempted(Event):
     """In real time."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Relayed(Event):
     """A next hop took a message over. One event for a message and a next hop, however many recipients."""
 
@@ -238,7 +239,7 @@ class Relayed(Event):
     duration_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bounced(Event):
     """A message was given up for some of its recipients."""
 
@@ -257,7 +258,7 @@ class Bounced(Event):
     via: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Seeded(Event):
     """A test put a message into a mailbox."""
 
@@ -267,7 +268,7 @@ class Seeded(Event):
     uid: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fetched(Event):
     """A user agent read a part of a message."""
 
@@ -283,7 +284,7 @@ class Fetched(Event):
     """Whether reading left ``\\Seen`` alone on purpose (IMAP's ``.PEEK``)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FlagsChanged(Event):
     """The flags of a message in a mailbox changed."""
 
@@ -298,7 +299,7 @@ class FlagsChanged(Event):
     flags: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Copied(Event):
     """A message was copied into another mailbox of the account."""
 
@@ -312,12 +313,12 @@ class Copied(Event):
     new_uid: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Moved(Copied):
     """A message was moved into another mailbox of the account."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Appended(Event):
     """A user agent uploaded a message into a mailbox."""
 
@@ -330,7 +331,7 @@ class Appended(Event):
     flags: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expunged(Event):
     """A message was removed from a mailbox for good."""
 
@@ -342,7 +343,7 @@ class Expunged(Event):
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Searched(Event):
     """A user agent searched a mailbox."""
 
@@ -354,7 +355,7 @@ class Searched(Event):
     uids: tuple[int, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FaultFired(Event):
     """A scripted fault acted."""
 

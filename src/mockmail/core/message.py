@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mockmail.mime import text as content
@@ -13,6 +13,7 @@ from mockmail.mime.addresses import Address, addresses
 from mockmail.mime.dates import parse_date
 from mockmail.mime.headers import HeaderBlock, Headers, scan
 from mockmail.mime.parts import Part, parse
+from mockmail.records import record
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -25,7 +26,7 @@ T = TypeVar("T")
 _SHOWN_CHARACTERS = 2000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Envelope:
     """What MAIL and RCPT said (RFC 5321 section 2.3.1)."""
 

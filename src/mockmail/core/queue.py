@@ -13,6 +13,7 @@ from typing import Literal
 
 from mockmail.core.message import Message
 from mockmail.core.notification import notify_of
+from mockmail.records import record
 
 __all__ = ["Attempt", "Queue", "QueueEntry", "QueuedMessage", "QueuedRecipient", "RecipientState"]
 
@@ -20,7 +21,7 @@ RecipientState = Literal["waiting", "relayed", "failed", "delivered", "expanded"
 """The last two only in an entry that was never in the queue, of whose recipients the sender asked to be told."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attempt:
     """One try of one entry at one next hop. Several hops tried one after the other, as preferences of MX records say,
     are several of these with the same number."""
@@ -135,7 +136,7 @@ class QueueEntry:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class QueuedMessage:
     """A message waiting for a next hop, as it was when it was looked at."""
 

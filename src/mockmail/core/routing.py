@@ -4,10 +4,11 @@ only."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mockmail.core.accounts import AccountState, canonical_address
+from mockmail.records import record
 
 if TYPE_CHECKING:
     from mockmail.core.world import World
@@ -18,7 +19,7 @@ SMARTHOST = "smarthost"
 """Stands for the next-hop domain of all mail when there is a smarthost."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Deliver:
     """Store it in this account's INBOX. The account is made at delivery when it is missing."""
 
@@ -30,7 +31,7 @@ class Deliver:
     """The reverse-path from here on: the owner of the list that was expanded. ``None``: as it came."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Relay:
     """Queue it for another server."""
 
@@ -43,7 +44,7 @@ class Relay:
     sender: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refuse:
     """Answer the recipient with this; or, for a target of an alias, report it."""
 
@@ -65,7 +66,7 @@ class Refuse:
 Leaf: TypeAlias = Deliver | Relay | Refuse
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expand:
     """An alias or a mailing list: all of these."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mockmail.imap import utf7
 from mockmail.imap.fetch.body import Section
 from mockmail.imap.tokens import BadSyntax, Reader, nearest
+from mockmail.records import record
 
 __all__ = [
     "FETCH_ATTS",
@@ -26,7 +26,7 @@ _SECTION_KINDS = frozenset({"HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEX
 _MAX_PART_DEPTH = 100
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FetchAtt:
     """One thing that FETCH asks for."""
 

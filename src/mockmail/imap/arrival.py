@@ -4,10 +4,10 @@ parse. Secrets are left out."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mockmail.imap.framing import Piece, RawCommand
 from mockmail.imap.parsing import secret_spans
+from mockmail.records import record
 
 __all__ = ["Arrival", "arrival_of"]
 
@@ -18,7 +18,7 @@ _SHOWN_NAME_BYTES = 40
 _HIDDEN = "***"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arrival:
     """What faults and the journal are told of a command."""
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from mockmail.imap.arguments import FetchAtt
 from mockmail.imap.search.keys import Key
 from mockmail.imap.sets import SequenceSet
+from mockmail.records import record
 
 __all__ = [
     "Append",
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Command:
     """A command. Those without arguments (CAPABILITY, NOOP, LOGOUT, STARTTLS, CHECK, CLOSE, UNSELECT, NAMESPACE, IDLE)
     are just this."""
@@ -49,7 +50,7 @@ class Command:
         return f"UID {self.name}" if self.uid else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Authenticate(Command):
     """AUTHENTICATE (RFC 3501 section 6.2.2, RFC 4959)."""
 
@@ -59,7 +60,7 @@ class Authenticate(Command):
     """As sent: base64, or ``b"="`` for an empty one."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Login(Command):
     """LOGIN. Both are taken for UTF-8, or for ISO-8859-1 where they are not."""
 
@@ -67,14 +68,14 @@ class Login(Command):
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Select(Command):
     """SELECT and EXAMINE."""
 
     mailbox: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Create(Command):
     """CREATE. ``mailbox`` may end in the hierarchy delimiter. ``use``: attributes such as ``\\Sent`` (RFC 6154), known
     ones in the RFC's case; unknown ones are here too and deserve NO [USEATTR]."""
@@ -83,14 +84,14 @@ class Create(Command):
     use: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OnMailbox(Command):
     """DELETE, SUBSCRIBE and UNSUBSCRIBE."""
 
     mailbox: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rename(Command):
     """RENAME."""
 
@@ -98,7 +99,7 @@ class Rename(Command):
     new_name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class List(Command):
     """LIST and LSUB."""
 
@@ -109,7 +110,7 @@ class List(Command):
     """``{"SPECIAL-USE"}`` or nothing (RFC 6154)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Status(Command):
     """STATUS."""
 
@@ -118,7 +119,7 @@ class Status(Command):
     """In capitals, in the order asked for, each once."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Append(Command):
     """APPEND. ``message`` is the very object that the framer made of the literal."""
 
@@ -128,7 +129,7 @@ class Append(Command):
     message: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Search(Command):
     """SEARCH and UID SEARCH. Sequence sets among the keys are of message numbers in both."""
 
@@ -136,7 +137,7 @@ class Search(Command):
     key: Key
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fetch(Command):
     """FETCH and UID FETCH. UID is not among ``items`` for UID FETCH unless asked for."""
 
@@ -144,7 +145,7 @@ class Fetch(Command):
     items: tuple[FetchAtt, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Store(Command):
     """STORE and UID STORE: ``mode`` is ``"+"``, ``"-"`` or ``""`` (replace)."""
 
@@ -154,7 +155,7 @@ class Store(Command):
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Transfer(Command):
     """COPY, MOVE and their UID forms."""
 
@@ -162,21 +163,21 @@ class Transfer(Command):
     mailbox: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expunge(Command):
     """EXPUNGE, and UID EXPUNGE (RFC 4315), which has ``messages``."""
 
     messages: SequenceSet | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Id(Command):
     """ID (RFC 2971): fields and values in the order sent; ``None`` for NIL."""
 
     fields: tuple[tuple[str, str | None], ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Enable(Command):
     """ENABLE (RFC 5161): names in capitals."""
 

@@ -4,12 +4,12 @@ commands and arguments are understood (RFC 3501 sections 6.1.1 and 7.2.1)."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from mockmail.auth.mechanisms import without_mechanisms
 from mockmail.config import Settings
 from mockmail.extensions import Extension, enabled_names
 from mockmail.profiles import profile_named
+from mockmail.records import record
 
 __all__ = [
     "ALL_UNDERSTOOD",
@@ -87,7 +87,7 @@ def offered_names(settings: Settings) -> frozenset[str]:
     return names if settings.starttls_offered else names - {"STARTTLS"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Understood:
     """What a session takes from its client."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from mockmail.records import record
 
 __all__ = ["Continuation", "Event", "Framer", "Limits", "Line", "Piece", "RawCommand", "Refusal"]
 
@@ -20,7 +21,7 @@ _MINUS_BYTES = 4096  # RFC 7888 section 5
 _SMALL_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """How much one command may hold, in bytes. What is past them is discarded, not stored."""
 
@@ -36,7 +37,7 @@ class Limits:
     """Number of literals in one command."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Piece:
     """Text of a line, without announcement and line end, or the contents of a literal."""
 
@@ -52,7 +53,7 @@ class Piece:
         return self.start + len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RawCommand:
     """A command as it came. Pieces are text, literal, text, literal ..., text: text at even indexes (the first and
     the last always, empty if need be), literals at odd ones."""
@@ -60,7 +61,7 @@ class RawCommand:
     pieces: tuple[Piece, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """A line outside command mode, without its line end: a SASL response, or DONE."""
 
@@ -72,7 +73,7 @@ class Line:
         return self.start + len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Continuation:
     """The client waits for leave to send a literal: send ``+ ``, or call :meth:`Framer.refuse` and send a tagged
     reply instead."""
@@ -82,7 +83,7 @@ class Continuation:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Refusal:
     """A command that broke a limit, reported once and at once; the framer discards the rest of it by itself."""
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from mockmail.imap.arguments import read_fetch_atts, read_mailbox, read_pattern
@@ -34,6 +33,7 @@ from mockmail.imap.framing import RawCommand
 from mockmail.imap.search.keys import read_search
 from mockmail.imap.sets import SequenceSet
 from mockmail.imap.tokens import BadSyntax, Reader, nearest
+from mockmail.records import record
 
 __all__ = ["STATUS_ATTS", "parse", "secret_spans"]
 
@@ -115,7 +115,7 @@ def secret_spans(command: RawCommand) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Start:
     """What is known of a command before its arguments are read."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from mockmail.records import record
 
 __all__ = ["Completion", "Condition", "LineMode", "Output", "Refused", "Response", "bad", "no", "ok", "untagged"]
 
@@ -16,7 +17,7 @@ Output: TypeAlias = Generator[bytes | None, None, "Completion"]
 Response: TypeAlias = "Completion | Output"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Completion:
     """The status response that ends a command."""
 
@@ -38,7 +39,7 @@ class Completion:
         return f"{self.condition} {code}{self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LineMode:
     """A command that goes on by lines of the client which are no commands: AUTHENTICATE and IDLE."""
 

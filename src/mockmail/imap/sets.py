@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from mockmail.records import record
 
 __all__ = ["MAX_NUMBER", "Ranges", "SequenceSet", "contains", "count", "render", "slices"]
 
@@ -22,7 +23,7 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 _ITEM = re.compile(rb"([1-9][0-9]{0,9}|\*)(?::([1-9][0-9]{0,9}|\*))?\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SequenceSet:
     """A set of message numbers or UIDs as a client wrote it, normalised; the order it was written in is lost."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from mockmail.auth.mechanisms import without_mechanisms
 from mockmail.config import Settings
 from mockmail.extensions import Extension, enabled_names
 from mockmail.profiles import profile_named
+from mockmail.records import record
 
 __all__ = [
     "AUTHORIZATION",
@@ -56,7 +56,7 @@ COMMANDS = BASE_COMMANDS.union(*(row.commands for row in EXTENSIONS))
 _IMPLEMENTATION = "mockmail"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Capabilities:
     """What one server has."""
 

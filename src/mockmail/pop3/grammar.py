@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from mockmail.records import record
 
 __all__ = [
     "AUTH_LIMIT_BYTES",
@@ -52,7 +53,7 @@ _ARGUMENT_COUNTS: dict[str, tuple[int, int]] = {
 _IN_WORDS = ("no arguments", "one argument", "two arguments")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """One line without its end. ``start`` and ``stop`` are its place among all bytes received."""
 
@@ -64,7 +65,7 @@ class Line:
         return self.start + len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Overlong:
     """A line that is longer than the limit; the reader throws it away up to its end."""
 
@@ -166,7 +167,7 @@ class LineReader:
         self.discarding = end < 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Command:
     """A command with as many arguments as it takes. ``name`` is in capitals."""
 
@@ -174,7 +175,7 @@ class Command:
     arguments: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BadCommand:
     """What is no command. ``name`` is its first word, for the record; ``reason`` tells the client."""
 

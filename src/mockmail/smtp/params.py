@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from mockmail.records import record
 
 __all__ = ["AddressError", "ArgumentError", "Parameters", "PathArgument", "decode_xtext", "parse_mailbox", "parse_path"]
 
@@ -50,7 +51,7 @@ class AddressError(ValueError):
     """The form is right, the address between the brackets is none: 553."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PathArgument:
     """``<path> parameters``: the address without source route, in its least quoted form; ``""`` for ``<>``."""
 

@@ -10,6 +10,7 @@ from mockmail.core.forwarding import HOP_LIMIT, hop_count
 from mockmail.core.message import Envelope, Message
 from mockmail.core.routing import Deliver, Taken
 from mockmail.core.world import World
+from mockmail.records import record
 from mockmail.smtp.chunking import ChunkReader
 from mockmail.smtp.data import DataReader
 from mockmail.smtp.params import Parameters
@@ -48,7 +49,7 @@ class Transaction:
         return [decision.recipient for decision in self.decisions]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Origin:
     """Where a message comes from, as its trace tells."""
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from mockmail.records import record
+
 if TYPE_CHECKING:
     from mockmail.core.world import World
 
@@ -19,32 +21,32 @@ SLICE_BYTES = 128 * 1024
 """What a connection asks of a session in one pull."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Send:
     """Write these bytes."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartTLS:
     """Upgrade now: everything sent before this action goes out in plain text, everything buffered and not yet
     consumed is dropped, and :meth:`Session.tls_started` is called when the handshake is done."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pause:
     """Carry out no further action, and read nothing, for this long (a scripted delay; real time)."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Close:
     """Close in order: what was sent before is flushed first."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Abort:
     """Cut the connection at once (RST where the platform can)."""
 
@@ -52,7 +54,7 @@ class Abort:
 Action: TypeAlias = Send | StartTLS | Pause | Close | Abort
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TLSInfo:
     """What a finished handshake agreed on."""
 
@@ -67,7 +69,7 @@ class TLSInfo:
     9266)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """What a fault wants done instead of, or before, a command. The connection itself sees to the faults that
     act on bytes (``after_bytes``, ``throttle``, ``garble`` ...); a session sees only these."""

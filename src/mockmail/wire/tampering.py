@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from mockmail.records import record
 from mockmail.wire.contract import Abort, Action, Close, Link, Pause, Send, Verdict
 from mockmail.wire.faults import Fault
 from mockmail.wire.transcript import Record
@@ -23,7 +23,7 @@ GARBAGE = bytes(byte if byte in b"\r\n" else byte ^ 0x80 for byte in range(256))
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HalfClose:
     """An action of faults alone: say no more, but go on listening."""
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mockmail.imap.encode import astring
 from mockmail.mime.headers import HeaderBlock
 from mockmail.mime.parts import Part
+from mockmail.records import record
 
 __all__ = ["Section", "section_value"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Section:
     """What stands between the brackets of ``BODY[1.2.HEADER.FIELDS (From To)]``.
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 import codecs
 import datetime
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from mockmail.imap.sets import SequenceSet
 from mockmail.imap.tokens import BadSyntax, Reader, nearest
+from mockmail.records import record
 
 __all__ = [
     "MAX_HEIGHT",
@@ -60,12 +60,12 @@ class BadCharset(BadSyntax):
         self.supported = SUPPORTED_CHARSETS
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class All:
     """Every message."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flag:
     """ANSWERED, UNSEEN ...: a system flag is set, or is not. NEW and OLD are made of ``\\Recent`` and ``\\Seen``."""
 
@@ -74,7 +74,7 @@ class Flag:
     is_set: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keyword:
     """KEYWORD and UNKEYWORD."""
 
@@ -83,7 +83,7 @@ class Keyword:
     is_set: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Needle:
     """Text looked for as a substring, without case."""
 
@@ -96,7 +96,7 @@ class Needle:
         return self.text.encode("ascii") if self.text.isascii() else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Header:
     """BCC, CC, FROM, SUBJECT, TO and HEADER. An empty text matches all messages that have the field."""
 
@@ -105,21 +105,21 @@ class Header:
     needle: Needle
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Body:
     """In the body, not in the header. An empty text matches."""
 
     needle: Needle
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """In the header or the body."""
 
     needle: Needle
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InternalDate:
     """BEFORE, ON and SINCE, on the date of the internal date in its own zone: ``relation`` is ``"<"``, ``"="`` or
     ``">="``."""
@@ -128,7 +128,7 @@ class InternalDate:
     date: datetime.date
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SentDate:
     """SENTBEFORE, SENTON and SENTSINCE, on the Date header without time and zone. Relations as in
     :class:`InternalDate`."""
@@ -137,7 +137,7 @@ class SentDate:
     date: datetime.date
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Size:
     """LARGER and SMALLER: RFC822.SIZE is ``relation`` (``">"`` or ``"<"``) ``size_bytes``."""
 
@@ -145,35 +145,35 @@ class Size:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Messages:
     """A set of message sequence numbers."""
 
     numbers: SequenceSet
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Uids:
     """A set of UIDs."""
 
     uids: SequenceSet
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class And:
     """All of two keys or more, none of them an :class:`And`."""
 
     keys: tuple[Key, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Or:
     """Any of two keys or more, none of them an :class:`Or`."""
 
     keys: tuple[Key, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Not:
     """A key that is not a :class:`Not`, :class:`Flag` or :class:`Keyword`."""
 
