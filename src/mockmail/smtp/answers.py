@@ -38,7 +38,7 @@ class Answers(Outbox):
         world = talk.world
         reply = last if len(replies) == 1 else "\n".join(replies)
         world.journal.append(
-            Command(world.clock.now(), link.protocol, name, arguments, talk.account or "", link.session, reply)
+            Command(world.clock.now(), link.protocol, name, arguments, talk.login.account or "", link.session, reply)
         )
         for one in replies:
             self.say(one)

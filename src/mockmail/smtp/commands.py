@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mockmail.auth import sasl
-from mockmail.auth.credentials import LoginRefused, log_in_by
-from mockmail.auth.mechanisms import offered_mechanisms, start_exchange
+from mockmail.auth.mechanisms import offered_mechanisms
 from mockmail.core.message import Message
 from mockmail.core.routing import Refuse, route
 from mockmail.core.world import World
@@ -15,8 +13,9 @@ from mockmail.smtp.chunking import ChunkReader, parse_chunk
 from mockmail.smtp.data import DataReader
 from mockmail.smtp.directory import expand, verify
 from mockmail.smtp.extensions import Capabilities, capabilities_of
-from mockmail.smtp.parameters import MAIL_PARAMETERS, RCPT_PARAMETERS, refused_parameter
-from mockmail.smtp.params import AddressError, ArgumentError, Parameters, PathArgument, parse_path
+from mockmail.smtp.login import Login
+from mockmail.smtp.parameters import RCPT_PARAMETERS, refused_parameter
+from mockmail.smtp.params import AddressError, ArgumentError, PathArgument, parse_path
 from mockmail.smtp.replies import OK
 from mockmail.smtp.transaction import RESET, Origin, TextReader, Transaction, deliver
 from mockmail.wire.contract import Link
@@ -51,7 +50,6 @@ class Conversation:
         self._transaction_limit = transaction_limit
         self._transactions = 0
         self.world = world
-        self.account: str | None = None
         self.forget()
 
     def enter(self, world: World) -> None:
@@ -66,12 +64,10 @@ class Conversation:
         self.enter(self.world)
         self._host = ""
         self._extended = False
-        self.account = None
+        self.login = Login(self._link)
         self.transaction: Transaction | None = None
         self.reader: TextReader | None = None
         """Set while the message text is read."""
-        self.exchange: sasl.Exchange | None = None
-        """Set while AUTH waits for the client's answer."""
         self.quitting = False
         self.starting_tls = False
         """Set from the reply to STARTTLS until the handshake is done."""
@@ -115,7 +111,7 @@ class Conversation:
 
     def authentication_missing(self) -> bool:
         """Whether the client has to log in before it goes on (RFC 4954 section 6, reply 530)."""
-        return self.account is None and self.world.settings.require_auth
+        return self.login.account is None and self.world.settings.require_auth
 
     def mail(self, argument: str | None) -> str:
         """MAIL FROM (section 4.1.1.2)."""
@@ -132,27 +128,13 @@ class Conversation:
             return path
         transaction = Transaction(self.world, path.address, path.parameters)
         if path.parameters:
-            refusal = self._take_parameters(transaction, path.parameters)
+            refusal = transaction.take(path.parameters, self.capabilities if self._extended else _WITHOUT_EXTENSIONS)
             if refusal is not None:
                 return refusal
         if not transaction.smtputf8 and not path.address.isascii():
             return "550 5.6.7 A sender that is not ASCII needs the parameter SMTPUTF8"
         self.transaction = transaction
         return "250 2.1.0 Sender OK"
-
-    def _take_parameters(self, transaction: Transaction, parameters: Parameters) -> str | None:
-        """Have the parameters of MAIL hold for the transaction; the reply when one of them is refused."""
-        known = self.capabilities if self._extended else _WITHOUT_EXTENSIONS
-        named = {name.upper(): value or "" for name, value in parameters.items()}
-        transaction.smtputf8 = "SMTPUTF8" in named
-        refusal = refused_parameter(parameters, MAIL_PARAMETERS, known, smtputf8=transaction.smtputf8)
-        if refusal is not None:
-            return refusal
-        limit_bytes = self.world.settings.max_message_bytes
-        if limit_bytes is not None and int(named.get("SIZE", "0")) > limit_bytes:
-            return f"552 5.3.4 The message is larger than {limit_bytes} bytes"
-        transaction.binary = named.get("BODY", "").upper() == "BINARYMIME"
-        return None
 
     def rcpt(self, argument: str | None) -> str:
         """RCPT TO (section 4.1.1.3): routing decides for each recipient."""
@@ -178,7 +160,7 @@ class Conversation:
         if not transaction.smtputf8 and not path.address.isascii():
             transaction.refused += 1
             return "553 5.6.7 A recipient that is not ASCII needs the parameter SMTPUTF8 in MAIL"
-        decision = route(transaction.world, path.address, authenticated=self.account is not None)
+        decision = route(transaction.world, path.address, authenticated=self.login.account is not None)
         if isinstance(decision, Refuse):
             transaction.refused += 1
             return f"{decision.code} {decision.status} {decision.text}"
@@ -268,7 +250,7 @@ class Conversation:
         assert reader is not None  # a message is only ended after DATA or BDAT began it
         assert transaction is not None
         self.reader = self.transaction = None
-        origin = Origin(self._link, self.account, self._host, self.server_name, self._extended)
+        origin = Origin(self._link, self.login.account, self._host, self.server_name, self._extended)
         if self._lmtp:
             return deliver(transaction, reader, origin, refusals)
         replies, message = deliver(transaction, reader, origin, list(refusals) * len(transaction.decisions))
@@ -312,39 +294,11 @@ class Conversation:
         """AUTH (RFC 4954 section 4)."""
         if not self._extended:
             return f"503 5.5.1 Send {self.hello} first"
-        if self.account is not None:
+        if self.login.account is not None:
             return "503 5.5.1 Logged in already"
         if self.transaction is not None:
             return "503 5.5.1 AUTH is not permitted during a mail transaction"
-        name, _, initial = (argument or "").partition(" ")
-        if not name:
-            return "501 5.5.4 AUTH takes a mechanism"
-        exchange = start_exchange(self.world, self._link, name)
-        if exchange is None:
-            offered = " ".join(offered_mechanisms(self.world, self._link))
-            return f"504 5.5.4 There is no such mechanism; there are {offered}"
-        return self._authenticated(exchange, exchange.begin(initial.strip().encode() or None))
-
-    def auth_answer(self, line: bytes) -> str:
-        """The client's answer to a 334."""
-        exchange = self.exchange
-        assert exchange is not None  # only asked for after a 334
-        self.exchange = None
-        return self._authenticated(exchange, exchange.receive(line))
-
-    def _authenticated(self, exchange: sasl.Exchange, reply: sasl.Reply) -> str:
-        if isinstance(reply, sasl.Prompt):
-            self.exchange = exchange
-            return f"334 {reply.line.decode()}"
-        if isinstance(reply, sasl.Cancelled):
-            return "501 5.7.0 Authentication cancelled"
-        if isinstance(reply, sasl.Malformed):
-            return f"500 5.5.6 {reply.reason}" if reply.too_long else f"501 5.5.2 {reply.reason}"
-        try:
-            self.account = log_in_by(self.world, self._link, exchange, reply).address
-        except LoginRefused:
-            return "535 5.7.8 Authentication credentials invalid"
-        return "235 2.7.0 Authentication successful"
+        return self.login.begin(self.world, argument)
 
 
 def _no_recipients(transaction: Transaction, *, lmtp: bool) -> str:

@@ -5,6 +5,8 @@ Each command runs to its end in one step: whatever it awaits must be ready. Inst
 connection, because making one costs a hundred times what opening it anew does.
 """
 
+# ruff: noqa: N802  aiosmtpd finds its methods by these names
+
 from __future__ import annotations
 
 from collections.abc import Coroutine
@@ -61,13 +63,13 @@ class _Hooks:
 
     __slots__ = ()
 
-    async def handle_HELO(self, server: Interpreter, session: Any, envelope: Any, host: str) -> str:  # noqa: N802
+    async def handle_HELO(self, server: Interpreter, session: Any, envelope: Any, host: str) -> str:
         reply = server.commands.helo(host)
         if reply.startswith("250"):
             session.host_name = host
         return reply
 
-    async def handle_RSET(self, server: Interpreter, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_RSET(self, server: Interpreter, session: Any, envelope: Any) -> str:
         return server.commands.rset()
 
 
@@ -134,7 +136,7 @@ class Interpreter(SMTP):
         return bool(self.session.host_name) and not self.commands.authentication_missing()
 
     @syntax("HELO hostname")
-    async def smtp_HELO(self, hostname: str | None) -> None:  # noqa: N802
+    async def smtp_HELO(self, hostname: str | None) -> None:
         """Replies to HELO and EHLO have no status code (RFC 2034 section 3)."""
         self._greets = True
         try:
@@ -143,7 +145,7 @@ class Interpreter(SMTP):
             self._greets = False
 
     @syntax("EHLO hostname")
-    async def smtp_EHLO(self, hostname: str | None) -> None:  # noqa: N802
+    async def smtp_EHLO(self, hostname: str | None) -> None:
         reply = self.commands.ehlo(hostname)
         if reply.startswith("250"):
             assert self.session is not None  # made by open()
@@ -153,11 +155,11 @@ class Interpreter(SMTP):
         self._replies.append(reply)
 
     @syntax("LHLO hostname")
-    async def smtp_LHLO(self, hostname: str | None) -> None:  # noqa: N802
+    async def smtp_LHLO(self, hostname: str | None) -> None:
         await self.smtp_EHLO(hostname)
 
     @syntax("HELP [command]")
-    async def smtp_HELP(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_HELP(self, arg: str | None) -> None:
         await super().smtp_HELP(arg)
         # 250 says that a requested action is completed; help is 214 (RFC 5321 section 4.2.3).
         self._replies = ["214" + reply[3:] if reply.startswith("250") else reply for reply in self._replies]
@@ -167,54 +169,54 @@ class Interpreter(SMTP):
         return super()._syntax_available(method) and self.commands.understands(method.__name__.removeprefix("smtp_"))
 
     @syntax("VRFY <address>")
-    async def smtp_VRFY(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_VRFY(self, arg: str | None) -> None:
         if not await self.check_auth_needed("VRFY"):
             await self.push(self.commands.vrfy(arg))
 
     @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")
-    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_MAIL(self, arg: str | None) -> None:
         if self._may_send() or not (
             await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("MAIL")
         ):
             self._replies.append(self.commands.mail(arg))
 
     @syntax("RCPT TO: <address>", extended=" [SP <mail-parameters>]")
-    async def smtp_RCPT(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_RCPT(self, arg: str | None) -> None:
         if self._may_send() or not (
             await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("RCPT")
         ):
             self._replies.append(self.commands.rcpt(arg))
 
     @syntax("DATA")
-    async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_DATA(self, arg: str | None) -> None:
         if self._may_send() or not (
             await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("DATA")
         ):
             self._replies.append(self.commands.data(arg))
 
     @syntax("BDAT <chunk-size> [LAST]")
-    async def smtp_BDAT(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_BDAT(self, arg: str | None) -> None:
         if self._may_send() or not (
             await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("BDAT")
         ):
             self._replies.append(self.commands.bdat(arg))
 
     @syntax("STARTTLS")
-    async def smtp_STARTTLS(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_STARTTLS(self, arg: str | None) -> None:
         self._replies.append(self.commands.starttls(arg))
 
     @syntax("AUTH <mechanism> [initial-response]")
-    async def smtp_AUTH(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_AUTH(self, arg: str | None) -> None:
         if not await self.check_helo_needed(self.commands.hello):
             self._replies.append(self.commands.auth(arg))
 
     @syntax("EXPN <list>")
-    async def smtp_EXPN(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_EXPN(self, arg: str | None) -> None:
         if not await self.check_auth_needed("EXPN"):
             await self.push(self.commands.expn(arg))
 
     @syntax("QUIT")
-    async def smtp_QUIT(self, arg: str | None) -> None:  # noqa: N802
+    async def smtp_QUIT(self, arg: str | None) -> None:
         self._replies.append(self.commands.quit(arg))
 
 

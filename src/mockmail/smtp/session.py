@@ -163,7 +163,7 @@ class SmtpSession:
     def connection_lost(self) -> None:
         """Hide a secret that was cut short, give the interpreter back."""
         self._out.ended = True
-        self._input.hide_rest(secret=self._talk.exchange is not None)
+        self._input.hide_rest(secret=self._talk.login.exchange is not None)
         self._input.drop_rest()
         world = self._next_world or self._talk.world
         world.journal.append(SessionClosed(world.clock.now(), self.link.protocol, self.link.session))
@@ -185,7 +185,7 @@ class SmtpSession:
         if self._talk.reader is not None:
             self._read_text(self._input.take_rest())
             return self._held is not None
-        answer = self._talk.exchange is not None
+        answer = self._talk.login.exchange is not None
         taken = self._input.take_line(secret=answer)
         if taken is None:
             return False
@@ -264,7 +264,7 @@ class SmtpSession:
 
     def _dispatch(self, name: str, argument: str | None) -> None:
         """The one way to a command: what the faults say about it comes first."""
-        verdict = self.link.command(name, shown(name, argument), self._talk.account)
+        verdict = self.link.command(name, shown(name, argument), self._talk.login.account)
         if verdict is not None and verdict.delay_seconds > 0:
             self._out.act(Pause(verdict.delay_seconds))
             self._stopped = True
@@ -293,7 +293,7 @@ class SmtpSession:
                 return
             self._talk.end_chunk(reply)
         if reply[:1] in ("4", "5"):
-            record_refusal(self._talk.world, self.link, name, argument, self._talk.account, reply, transaction)
+            record_refusal(self._talk.world, self.link, name, argument, self._talk.login.account, reply, transaction)
         if reply[:3] in ("354", "334"):
             # The command goes on; it is recorded at its completion reply.
             self._text_command = (name, None)
@@ -319,7 +319,7 @@ class SmtpSession:
             self._held = ("MESSAGE", self._asked[len(self._refusals)], None)
             return
         talk, asked = self._talk, self._asked
-        transaction, message = talk.transaction, None
+        transaction, account, message = talk.transaction, talk.login.account, None
         try:
             replies, message = talk.message(self._refusals)
         except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
@@ -328,7 +328,7 @@ class SmtpSession:
             if reply[:1] == "2":
                 self._out.forgive()
             else:
-                record_refusal(talk.world, self.link, "MESSAGE", recipients, talk.account, reply, transaction, message)
+                record_refusal(talk.world, self.link, "MESSAGE", recipients, account, reply, transaction, message)
         command, argument = self._text_command
         self._out.answer(command, argument or "", *replies)
 
@@ -349,11 +349,11 @@ class SmtpSession:
 
     def _answer_challenge(self, line: bytes) -> None:
         """An answer to a 334 belongs to its AUTH: it is no command of its own."""
-        exchange = self._talk.exchange
+        exchange = self._talk.login.exchange
         assert exchange is not None  # the caller looks
         mechanism = exchange.mechanism.name
         try:
-            reply = self._talk.auth_answer(line)
+            reply = self._talk.login.answer(self._talk.world, line)
         except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
             reply = self._out.fail(error)
         if reply.startswith("334"):

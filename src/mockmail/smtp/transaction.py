@@ -13,6 +13,8 @@ from mockmail.core.world import World
 from mockmail.records import record
 from mockmail.smtp.chunking import ChunkReader
 from mockmail.smtp.data import DataReader
+from mockmail.smtp.extensions import Capabilities
+from mockmail.smtp.parameters import MAIL_PARAMETERS, refused_parameter
 from mockmail.smtp.params import Parameters
 from mockmail.smtp.trace import protocol_name, trace_headers
 from mockmail.wire.contract import Link
@@ -47,6 +49,19 @@ class Transaction:
     def recipients(self) -> list[str]:
         """Those taken, as given."""
         return [decision.recipient for decision in self.decisions]
+
+    def take(self, parameters: Parameters, known: Capabilities) -> str | None:
+        """Have the parameters of MAIL hold; the reply when one of them is refused."""
+        named = {name.upper(): value or "" for name, value in parameters.items()}
+        self.smtputf8 = "SMTPUTF8" in named
+        refusal = refused_parameter(parameters, MAIL_PARAMETERS, known, smtputf8=self.smtputf8)
+        if refusal is not None:
+            return refusal
+        limit_bytes = self.world.settings.max_message_bytes
+        if limit_bytes is not None and int(named.get("SIZE", "0")) > limit_bytes:
+            return f"552 5.3.4 The message is larger than {limit_bytes} bytes"
+        self.binary = named.get("BODY", "").upper() == "BINARYMIME"
+        return None
 
 
 @record
