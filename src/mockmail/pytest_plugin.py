@@ -176,16 +176,17 @@ def mockmail_settings(pytestconfig: pytest.Config) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def _mockmail_certificates(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
+def _mockmail_certificates(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[None, None, None]:
     """Where the throw-away authority is kept: one for all pytest-xdist workers of the run."""
-    import os
-
     from mockmail.wire.certificates import shared_directory
 
     def directory() -> Path:
         # The base directory of a worker stands in that of the run.
         base = tmp_path_factory.getbasetemp()
-        return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        # Not by the environment: a pytest that a test of a worker starts has that too.
+        return base.parent if hasattr(pytestconfig, "workerinput") else base
 
     with shared_directory(directory):
         yield

@@ -89,7 +89,9 @@ def run(snippets: list[Snippet], folder: Path) -> dict[str, list[Outcome]]:
         put_beside(snippet, folder / name)
         (folder / name / f"test_{name}.py").write_text(snippet.code, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    command = [sys.executable, "-m", "pytest", "-W", "error", "--strict-markers", "--junit-xml", "report.xml"]
+    # A snippet whose framework is not there shall not take the others along.
+    options = ["--strict-markers", "--continue-on-collection-errors", "--junit-xml", "report.xml"]
+    command = [sys.executable, "-m", "pytest", "-W", "error", *options]
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     outcomes: dict[str, list[Outcome]] = {place: [] for place in names.values()}
     assert (folder / "report.xml").exists(), ran.stdout + ran.stderr
