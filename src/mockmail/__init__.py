@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from mockmail.server import MockMail as MockMail
     from mockmail.services import Endpoint as Endpoint
     from mockmail.testing.accounts import Account as Account
-    from mockmail.testing.accounts import Folder as Folder
     from mockmail.testing.aio import AsyncMockMail as AsyncMockMail
+    from mockmail.testing.folders import Folder as Folder
     from mockmail.tls import TLS as TLS
     from mockmail.wire.faults import Fault as Fault
 
@@ -102,8 +102,9 @@ _HOMES = {
     "mockmail.pytest_plugin": ("MockMailFactory",),
     "mockmail.server": ("MockMail",),
     "mockmail.services": ("Endpoint",),
-    "mockmail.testing.accounts": ("Account", "Folder"),
+    "mockmail.testing.accounts": ("Account",),
     "mockmail.testing.aio": ("AsyncMockMail",),
+    "mockmail.testing.folders": ("Folder",),
     "mockmail.tls": ("TLS",),
     "mockmail.wire.faults": ("Fault",),
 }
