@@ -32,7 +32,7 @@ def hop_count(text: bytes | bytearray) -> int:
 
 def returning_to(message: Message, sender: str, received: bytes) -> Message:
     """A copy of a message whose trace names another return path; its ID stays."""
-    trace = b"Return-Path: <" + sender.encode() + b">\r\n" + received if message.trace_length else b""
+    trace = b"Return-Path: <" + sender.encode() + b">\r\n" + received if message.size > len(message.original) else b""
     return Message(
         trace + message.original,
         id=message.id,

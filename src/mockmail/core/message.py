@@ -79,11 +79,6 @@ class _Stored:
         return self.raw[self._trace_length :] if self._trace_length else self.raw
 
     @property
-    def trace_length(self) -> int:
-        """Bytes of trace headers in front of ``original``."""
-        return self._trace_length
-
-    @property
     def size(self) -> int:
         """Bytes of ``raw``."""
         return len(self.raw)
