@@ -24,6 +24,7 @@ from mockmail.imap import extensions as imap
 from mockmail.mime import report
 from mockmail.mime.text import Attachment
 from mockmail.pop3 import extensions as pop3
+from mockmail.premises import Addresses, Outages
 from mockmail.profiles import PROFILES
 from mockmail.smtp import extensions as smtp
 from mockmail.testing.assert_delivery import DeliveryAssertions
@@ -124,7 +125,11 @@ _INTERNAL = {"world", "call", "reset_to", "report_sections", "transcript_text"}
 
 
 def server() -> str:
-    rows = ((name, text) for name, text in members(MockMail) if name.strip("`").partition("(")[0] not in _INTERNAL)
+    rows = (
+        (name, text)
+        for name, text in members(Addresses, Outages, MockMail)
+        if name.strip("`").partition("(")[0] not in _INTERNAL
+    )
     return table(("name", "meaning"), rows)
 
 
