@@ -18,13 +18,17 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record(cls: type[T]) -> type[T]:
-    """``@dataclass(frozen=True, slots=True)``, without ``InitVar``, ``kw_only`` and ``__post_init__``. ``fields``,
-    ``replace``, ``asdict``, ``copy``, ``pickle`` and patterns take its instances as those of any dataclass."""
+    """``@dataclass(frozen=True, slots=True)``, without ``InitVar``, ``kw_only`` and ``__post_init__``. A class
+    may have its own ``__repr__``, or ``__eq__`` with ``__hash__``. ``fields``, ``replace``, ``asdict``, ``copy``,
+    ``pickle`` and patterns take its instances as those of any dataclass."""
     made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
     rows = fields(made)
+    own = vars(cls)
     made.__init__ = _init(made, rows)
-    made.__repr__ = _repr([row.name for row in rows if row.repr])
-    made.__eq__, made.__hash__ = _comparison(made, [row.name for row in rows if row.compare])
+    if "__repr__" not in own:
+        made.__repr__ = _repr([row.name for row in rows if row.repr])
+    if "__eq__" not in own:
+        made.__eq__, made.__hash__ = _comparison(made, [row.name for row in rows if row.compare])
     made.__setattr__, made.__delattr__, made.__reduce__ = _set, _delete, _reduce
     return made  # type: ignore[no-any-return]
 

@@ -30,6 +30,22 @@ class Nothing:
     """No fields."""
 
 
+@record
+class Named:
+    """Has methods of its own."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and other.name.lower() == self.name.lower()
+
+    def __hash__(self) -> int:
+        return hash(self.name.lower())
+
+
 @dataclass(frozen=True, slots=True)
 class Standard:
     x: int
@@ -63,6 +79,10 @@ def test_it_is_compared_by_type_and_fields():
     assert Point(1) != Solid(1)
     assert Point(1) != Standard(1)
     assert Nothing() != Point(1)
+
+
+def test_methods_of_its_own_stay():
+    assert (repr(Named("A")), Named("A"), hash(Named("A"))) == ("<A>", Named("a"), hash(Named("a")))
 
 
 def test_it_is_frozen():
