@@ -41,7 +41,7 @@ def arrival_of(raw: RawCommand) -> Arrival:
     tag = _TAG.match(head)
     named = _NAME.match(head)
     if named is None:
-        return Arrival(raw, tag and tag[0].decode("ascii"), "", "", ())
+        return Arrival(raw, tag and tag[0].decode("ascii"), "", "", secret_spans(raw))
     name = b" ".join(named[1].upper().split())[:_SHOWN_NAME_BYTES].decode("ascii", "backslashreplace")
     secrets = secret_spans(raw)
     stop = secrets[0][0] if secrets else None

@@ -50,6 +50,7 @@ def parse(command: RawCommand, understood: Understood = ALL_UNDERSTOOD, *, utf8:
     none to reply to. ``utf8``: UTF8=ACCEPT is enabled.
     """
     reader = Reader(command, utf8=utf8)
+    reader.secret = bool(command.pieces) and _SECRETIVE.match(command.pieces[0].data) is not None
     tag: str | None = None
     try:
         if not reader.more():
@@ -84,7 +85,10 @@ def _unknown(tag: str, full_name: str, understood: Understood) -> str:
     return f"Unknown command {full_name[:40]}{hint}"
 
 
-_SECRETIVE = re.compile(rb"[^ ]+ (?:LOGIN|AUTHENTICATE) ", re.IGNORECASE)
+_SECRETIVE = re.compile(rb"\s*(?:\S+\s+)?(?:LOGIN|AUTHENTICATE)\s", re.IGNORECASE)
+
+_TAGLESS = re.compile(rb"\s*(?:LOGIN|AUTHENTICATE)\s", re.IGNORECASE)
+"""What is taken for the tag then, is none."""
 
 
 def secret_spans(command: RawCommand) -> tuple[tuple[int, int], ...]:
@@ -96,6 +100,8 @@ def secret_spans(command: RawCommand) -> tuple[tuple[int, int], ...]:
     reader = Reader(command)
     known = command.pieces[0].start
     try:
+        if _TAGLESS.match(command.pieces[0].data):
+            reader.fail("a tag")
         reader.tag()
         reader.sp("a command")
         reader.atom()
@@ -135,7 +141,6 @@ def _authenticate(start: _Start, reader: Reader) -> Command:
     mechanism = reader.atom("a SASL mechanism").upper()
     response: bytes | None = None
     if reader.more():
-        reader.secret = True
         if "AUTHENTICATE initial-response" not in start.understood.parameters:
             raise BadSyntax("An initial response is not available here: SASL-IR is not advertised")
         reader.sp("an initial response")
@@ -150,7 +155,6 @@ def _authenticate(start: _Start, reader: Reader) -> Command:
 def _login(start: _Start, reader: Reader) -> Command:
     reader.sp("a user name")
     user = reader.astring("a user name")
-    reader.secret = True
     reader.sp("a password")
     return Login(start.tag, start.name, start.uid, _text(user), _text(reader.astring("a password")))
 

@@ -208,7 +208,7 @@ def parse_command(line: bytes, *, utf8: bool = False) -> Parsed:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
             return BadCommand(name, "this is no UTF-8")
-    if not name:
+    if not name or line.startswith(b" "):
         return BadCommand(name, "this is no command")
     rest = text.partition(" ")[2]
     counts = _ARGUMENT_COUNTS.get(name)
@@ -238,5 +238,7 @@ def message_number(text: str) -> int | None:
 
 
 def first_word(line: bytes) -> str:
-    """What stands before the first space, in capitals, cut to 16 characters, with a mark for what is not printable."""
-    return _NOT_PRINTABLE.sub(b"?", line[:64].split(b" ", 1)[0]).decode("ascii")[:16].upper()
+    """The first word, in capitals, cut to 16 characters, with a mark for what is not printable. White space before it
+    is wrong, and is no reason to show the password behind it."""
+    words = line[:64].split(None, 1)
+    return _NOT_PRINTABLE.sub(b"?", words[0]).decode("ascii")[:16].upper() if words else ""

@@ -223,9 +223,8 @@ class Pop3Session:
     def _hide_secret(self, line: Line | Overlong) -> None:
         """Keep what follows PASS, APOP or AUTH out of transcripts."""
         text = line.head if isinstance(line, Overlong) else line.data
-        word = first_word(text)
-        if word in LOGIN_COMMANDS:
-            self._hide(line.start + len(word) + 1)
+        if first_word(text) in LOGIN_COMMANDS:
+            self._hide(line.start + len(text) - len(text.lstrip()) + 5)  # names of four letters, and a space
 
     def _hide(self, start: int) -> None:
         stop = self._lines.position

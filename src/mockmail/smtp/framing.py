@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from mockmail.smtp.replies import render
@@ -96,7 +97,7 @@ class LineBuffer:
 
     def hide_rest(self, *, secret: bool) -> None:
         """Redact a line that was cut short, if it was to be hidden."""
-        if len(self) and (secret or _may_have_secret(self._data[self._start : self._start + 5])):
+        if len(self) and (secret or _may_have_secret(self._data[self._start : self._start + _KEPT_LINE_BYTES])):
             self._redact(self._base + self._start, self._base + len(self._data))
 
     def compact(self) -> None:
@@ -117,8 +118,11 @@ class LineBuffer:
         self.drop_rest()
 
 
+_AUTH = re.compile(rb"\s*AUTH\s", re.IGNORECASE)
+
+
 def _may_have_secret(line: bytes | bytearray) -> bool:
-    return line[:5].upper() == b"AUTH "
+    return _AUTH.match(line) is not None
 
 
 class Outbox:

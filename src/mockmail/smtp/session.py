@@ -26,7 +26,7 @@ _STEPS_A_PULL = 64
 # The usual line: a command that is carried out at once, a space, an argument in ASCII.
 _PLAIN_LINE = re.compile(rb"(?!(?i:BDAT))([A-Za-z]{4})(?: ([ -~]*))?")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_SECRET = re.compile(rb"AUTH +\S+ +", re.IGNORECASE)
+_SECRET = re.compile(rb"\s*AUTH\s+\S+\s+", re.IGNORECASE)
 _UTF8_COMMANDS = frozenset({"MAIL", "RCPT", "VRFY", "EXPN"})
 _UNREADABLE = "500 5.5.2 The line is not UTF-8 text without control characters"
 
@@ -253,7 +253,7 @@ class SmtpSession:
             except UnicodeDecodeError:
                 mistake = _UNREADABLE
         if mistake:
-            self._out.answer(printable(command)[:20], "", mistake)
+            self._out.answer(printable(command.partition("\t")[0])[:20], "", mistake)
         elif command == "BDAT" and self._talk.understands(command) and self._talk.begin_chunk(argument):
             # Carried out when its chunk is there, and refused no earlier (RFC 3030 section 2).
             self._text_command = (command, argument)
