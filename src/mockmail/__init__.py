@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mockmail.core.clock import Clock as Clock
     from mockmail.core.events import Accepted as Accepted
     from mockmail.core.events import Appended as Appended
+    from mockmail.core.events import Bounced as Bounced
     from mockmail.core.events import Command as Command
     from mockmail.core.events import Copied as Copied
     from mockmail.core.events import Delivered as Delivered
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from mockmail.core.events import LoggedIn as LoggedIn
     from mockmail.core.events import LoginFailed as LoginFailed
     from mockmail.core.events import Moved as Moved
+    from mockmail.core.events import Queued as Queued
     from mockmail.core.events import Rejected as Rejected
+    from mockmail.core.events import RelayAttempted as RelayAttempted
+    from mockmail.core.events import Relayed as Relayed
     from mockmail.core.events import Searched as Searched
     from mockmail.core.events import Seeded as Seeded
     from mockmail.core.events import SessionClosed as SessionClosed
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from mockmail.core.message import Envelope as Envelope
     from mockmail.core.message import Message as Message
     from mockmail.core.message import StoredMessage as StoredMessage
+    from mockmail.core.queue import Attempt as Attempt
+    from mockmail.core.queue import QueuedMessage as QueuedMessage
     from mockmail.errors import ConfigurationError as ConfigurationError
     from mockmail.errors import LateMailWarning as LateMailWarning
     from mockmail.errors import MissingExtraError as MissingExtraError
@@ -47,6 +53,8 @@ if TYPE_CHECKING:
     from mockmail.mime.report import DispositionReport as DispositionReport
     from mockmail.mime.report import Report as Report
     from mockmail.mime.report import ReportedRecipient as ReportedRecipient
+    from mockmail.network import MailNetwork as MailNetwork
+    from mockmail.pytest_plugin import MailNetworkFactory as MailNetworkFactory
     from mockmail.pytest_plugin import MockMailFactory as MockMailFactory
     from mockmail.server import MockMail as MockMail
     from mockmail.services import Endpoint as Endpoint
@@ -62,6 +70,7 @@ _HOMES = {
     "mockmail.core.events": (
         "Accepted",
         "Appended",
+        "Bounced",
         "Command",
         "Copied",
         "Delivered",
@@ -73,7 +82,10 @@ _HOMES = {
         "LoggedIn",
         "LoginFailed",
         "Moved",
+        "Queued",
         "Rejected",
+        "RelayAttempted",
+        "Relayed",
         "Searched",
         "Seeded",
         "SessionClosed",
@@ -82,6 +94,7 @@ _HOMES = {
         "TLSStarted",
     ),
     "mockmail.core.message": ("Envelope", "Message", "StoredMessage"),
+    "mockmail.core.queue": ("Attempt", "QueuedMessage"),
     "mockmail.errors": (
         "ConfigurationError",
         "LateMailWarning",
@@ -99,7 +112,8 @@ _HOMES = {
         "Report",
         "ReportedRecipient",
     ),
-    "mockmail.pytest_plugin": ("MockMailFactory",),
+    "mockmail.network": ("MailNetwork",),
+    "mockmail.pytest_plugin": ("MailNetworkFactory", "MockMailFactory"),
     "mockmail.server": ("MockMail",),
     "mockmail.services": ("Endpoint",),
     "mockmail.testing.accounts": ("Account",),

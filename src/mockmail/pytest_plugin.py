@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Collection, Generator
     from pathlib import Path
 
     from mockmail.config import Settings
+    from mockmail.network import MailNetwork
     from mockmail.server import MockMail
 
-__all__ = ["MockMailFactory"]
+__all__ = ["MailNetworkFactory", "MockMailFactory"]
 
 # Name, type and help of each ini option mockmail_<name>: the table of mockmail.config.Settings, which is not imported
 # here because it would be in runs that send no mail. A test compares the two.
@@ -93,6 +94,13 @@ class MockMailFactory(Protocol):
 
     def __call__(self, **settings: Any) -> MockMail:
         """A running server, stopped at the end of the test."""
+
+
+class MailNetworkFactory(Protocol):
+    """What the fixture ``mockmail_network`` gives: called with domains, it starts a server for each."""
+
+    def __call__(self, *servers: str | Collection[str], settings: Settings | None = None) -> MailNetwork:
+        """A running network, stopped at the end of the test."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -251,5 +259,26 @@ def mockmail_factory(
             server = stack.enter_context(MockMail(mockmail_settings, **settings))
             _watch(request.node, server)
             return server
+
+        yield start
+
+
+@pytest.fixture
+def mockmail_network(
+    request: pytest.FixtureRequest, mockmail_settings: Settings
+) -> Generator[MailNetworkFactory, None, None]:
+    """Start mail servers that relay to each other: mockmail_network("alice.test", "bob.test"), joined by MX records and
+    one clock."""
+    from contextlib import ExitStack
+
+    from mockmail.network import MailNetwork
+
+    with ExitStack() as stack:
+
+        def start(*servers: str | Collection[str], settings: Settings | None = None) -> MailNetwork:
+            network = stack.enter_context(MailNetwork(*servers, settings=settings or mockmail_settings))
+            for server in network:
+                _watch(request.node, server)
+            return network
 
         yield start

@@ -220,6 +220,25 @@ def _rejected_line(event: Rejected, states: Mapping[str, list[str]]) -> str:
     return f"{clock_time(event.at)}  {event.sender or '<>'} -> {to}{subject}  [{event.stage} refused: {event.reply}]"
 
 
+def _relayed_line(event: Any, states: Mapping[str, list[str]]) -> str:
+    state = f"relayed to {event.via} at attempt {event.attempts}: {_clipped(event.reply)}"
+    return message_line(event.message, event.recipients, state, event.at)
+
+
+def _queued_line(one: Any, states: Mapping[str, list[str]]) -> str:
+    attempts = f"{one.attempts} attempt{'' if one.attempts == 1 else 's'}"
+    last = f", last {_clipped(one.last_reply)}" if one.last_reply else ""
+    following = f", next at {clock_time(one.next_attempt)}" if one.next_attempt is not None else ", one under way"
+    return message_line(
+        one.message, one.recipients, f"waits for {one.domain}: {attempts}{last}{following}", one.queued_at
+    )
+
+
+def _bounced_line(event: Any, states: Mapping[str, list[str]]) -> str:
+    state = f"bounced with {event.status} after {event.attempts} attempts: {_clipped(event.reply)}"
+    return message_line(event.message, event.recipients, state, event.at)
+
+
 def _flagged_line(one: Any, states: Mapping[str, list[str]]) -> str:
     message: StoredMessage = one.message
     flags = " ".join(sorted(message.flags)) or "no flags"
@@ -272,6 +291,9 @@ def _idle_line(one: Any, states: Mapping[str, list[str]]) -> str:
 _LINES: dict[str, Line] = {
     "delivered": _delivered_line,
     "rejected": _rejected_line,
+    "relayed": _relayed_line,
+    "queued": _queued_line,
+    "bounced": _bounced_line,
     "flagged": _flagged_line,
     "fetched": _handled_line,
     "moved": _handled_line,

@@ -15,15 +15,17 @@ from mockmail.core.events import (
     Expunged,
     FlagsChanged,
     Moved,
+    Queued,
     Seeded,
     SessionClosed,
 )
 from mockmail.core.journal import Mark
 from mockmail.core.message import StoredMessage
+from mockmail.core.queue import QueuedMessage
 from mockmail.core.world import World
 from mockmail.testing.source import Source, ask
 
-__all__ = ["Held", "Idling", "held", "holdings", "idles", "moves"]
+__all__ = ["Held", "Idling", "held", "holdings", "idles", "moves", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,15 @@ def held(world: World) -> list[Held]:
         for mailbox in account
         for entry in mailbox.entries
     ]
+
+
+def waiting(source: Source, world: World, since: Mark | None) -> list[QueuedMessage]:
+    """What the queue holds."""
+    found = ask(source, lambda: [entry.picture() for entry in world.queue])
+    if since is None:
+        return found
+    queued = {(event.message.id, event.domain) for event in world.journal.of(Queued, since)}
+    return [one for one in found if (one.message.id, one.domain) in queued]
 
 
 def holdings(source: Source, world: World, since: Mark | None) -> list[Held]:

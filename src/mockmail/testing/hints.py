@@ -11,6 +11,7 @@ from typing import Any
 from mockmail.core.events import (
     Accepted,
     Appended,
+    Bounced,
     Command,
     Copied,
     Delivered,
@@ -18,6 +19,8 @@ from mockmail.core.events import (
     LoggedIn,
     LoginFailed,
     Rejected,
+    RelayAttempted,
+    Relayed,
     Seeded,
     SessionOpened,
 )
@@ -103,7 +106,7 @@ class _Bearer:
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self.recipients = message.recipients
+        self.recipients = self.addresses = message.recipients
         self.sender = message.sender
 
 
@@ -188,6 +191,40 @@ def _failed_logins(query: _Q, world: World, protocols: tuple[str, ...] = ()) -> 
     failed = [event for event in world.journal.of(LoginFailed) if not protocols or event.protocol in protocols]
     for event in failed[-_SHOWN:]:
         yield f"The login of {event.username!r} by {event.protocol} ({event.mechanism}) was refused: {event.reason}"
+
+
+def _passed_on(query: _Q, world: World, *, but: str = "") -> Iterator[str]:
+    """What became of mail that fits and was to go on to another server."""
+    journal = world.journal
+    for bounced in journal.of(Bounced) if but != "bounced" else ():
+        if _fits_message(query, bounced.message, to=(*bounced.recipients, *bounced.addresses)):
+            yield f"{bounced.message.subject!r} bounced with {bounced.status}: {bounced.reply}"
+    for relayed in journal.of(Relayed) if but != "relayed" else ():
+        if _fits_message(query, relayed.message, to=(*relayed.recipients, *relayed.addresses)):
+            yield (
+                f"{relayed.message.subject!r} was relayed to {relayed.via} at attempt {relayed.attempts}"
+                f" ({clock_time(relayed.at)}); look for it there."
+            )
+    for one in ask(query.source, lambda: [entry.picture() for entry in world.queue]) if but != "queued" else ():
+        if _fits_message(query, one.message, to=(*one.recipients, *one.addresses)):
+            when = f"next attempt at {one.next_attempt:%Y-%m-%d %H:%M:%S}" if one.next_attempt else "an attempt goes on"
+            reply = f", {one.last_reply}" if one.last_reply else ""
+            yield (
+                f"{one.message.subject!r} is still queued for {one.domain} after {one.attempts} attempts{reply};"
+                f" {when}: move the clock by clock.advance()."
+            )
+
+
+def _timeline(query: _Q, world: World) -> Iterator[str]:
+    """Each attempt at what fits."""
+    attempts = [
+        event
+        for event in world.journal.of(RelayAttempted)
+        if _fits_message(query, event.message, to=(*event.recipients, *event.addresses))
+    ]
+    for event in attempts[-_SHOWN:]:
+        via = event.via or "nowhere"
+        yield f"Attempt {event.attempt} of {event.message.subject!r} at {clock_time(event.at)}, {via}: {event.reply}"
 
 
 # Messages not handled as expected
@@ -306,7 +343,10 @@ _Hint = Callable[[_Q, World], Iterator[str]]
 _for_mail = partial(_failed_logins, protocols=("smtp", "lmtp"))
 _for_reading = partial(_failed_logins, protocols=("imap", "pop3", "http"))
 _BY_KIND: Mapping[str, tuple[_Hint, ...]] = {
-    "delivered": (_seeded, _appended, _rejected, _to_in_header_only, _late, _unfinished, _for_mail),
+    "relayed": (partial(_passed_on, but="relayed"), _timeline, _rejected, _late, _unfinished, _for_mail),
+    "queued": (partial(_passed_on, but="queued"), _timeline, _rejected, _late, _unfinished, _for_mail),
+    "bounced": (partial(_passed_on, but="bounced"), _timeline, _rejected, _late, _unfinished, _for_mail),
+    "delivered": (_seeded, _appended, _passed_on, _rejected, _to_in_header_only, _late, _unfinished, _for_mail),
     "rejected": (_unfinished, _for_mail),
     "fetched": (_still_there, _other_logins, _for_reading),
     "flagged": (_flag_taken_away, _other_logins, _for_reading),

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from mockmail.core.accounts import canonical_address
 from mockmail.core.events import (
     Appended,
+    Bounced,
     Command,
     Copied,
     Delivered,
@@ -19,7 +20,10 @@ from mockmail.core.events import (
     LoggedIn,
     LoginFailed,
     Moved,
+    Queued,
     Rejected,
+    RelayAttempted,
+    Relayed,
     Seeded,
     SessionClosed,
     TLSFailed,
@@ -27,9 +31,10 @@ from mockmail.core.events import (
 )
 from mockmail.core.journal import Mark
 from mockmail.core.message import Message, StoredMessage
+from mockmail.core.queue import QueuedMessage
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError
-from mockmail.testing.gather import Held, Idling, holdings, idles, moves
+from mockmail.testing.gather import Held, Idling, holdings, idles, moves, waiting
 from mockmail.testing.matching import (
     Field,
     account_field,
@@ -47,10 +52,12 @@ from mockmail.testing.matching import (
     truth_test,
     word_test,
 )
+from mockmail.testing.passing_on import attempts_test, via_test
 from mockmail.testing.source import Source
 
 __all__ = [
     "APPENDED",
+    "BOUNCED",
     "COMMAND",
     "DELETED",
     "DELIVERED",
@@ -61,7 +68,9 @@ __all__ = [
     "LOGGED_IN",
     "LOGIN_FAILED",
     "MOVED",
+    "QUEUED",
     "REJECTED",
+    "RELAYED",
     "TLS_REFUSED",
     "TLS_STARTED",
     "Kind",
@@ -184,6 +193,53 @@ REJECTED: Kind[Rejected, Rejected] = Kind(
     returns=_itself,
     message=_message_of,
     one="any",
+)
+
+# By either name an address has, before and after aliases: a test may know only one.
+_PASSED_ON: dict[str, Field[Any]] = {
+    **_MAIL,
+    "account": account_field(lambda one: one.message.sender),
+    "to": Field(lambda one: (*one.recipients, *one.addresses), addresses_test),
+}
+_SENT_IN_NAME_OF: Field[Any] = Field(lambda one: one.sender, address_test)
+
+RELAYED: Kind[Relayed, Relayed] = Kind(
+    name="relayed",
+    noun="message relayed",
+    events=(Relayed,),
+    fields={
+        **_PASSED_ON,
+        "via": Field(lambda event: (event.via, event.address), via_test),
+        "attempts": Field(lambda event: event.attempts, attempts_test),
+    },
+    returns=_itself,
+    message=_message_of,
+    one="record",
+)
+
+QUEUED: Kind[QueuedMessage, QueuedMessage] = Kind(
+    name="queued",
+    noun="message queued",
+    events=(Queued, RelayAttempted, Relayed, Bounced),
+    fields={
+        **_PASSED_ON,
+        "sender": _SENT_IN_NAME_OF,
+        "attempts": Field(lambda one: one.attempts, attempts_test),
+    },
+    returns=_itself,
+    message=_message_of,
+    one="record",
+    gather=waiting,
+)
+
+BOUNCED: Kind[Bounced, Bounced] = Kind(
+    name="bounced",
+    noun="message bounced",
+    events=(Bounced,),
+    fields={**_PASSED_ON, "sender": _SENT_IN_NAME_OF, "status": Field(lambda event: event.status, text_test)},
+    returns=_itself,
+    message=_message_of,
+    one="record",
 )
 
 FETCHED: Kind[Fetched, Fetched] = Kind(
@@ -351,6 +407,9 @@ KINDS: Mapping[str, Kind[Any, Any]] = {
     for kind in (
         DELIVERED,
         REJECTED,
+        RELAYED,
+        QUEUED,
+        BOUNCED,
         FETCHED,
         FLAGGED,
         MOVED,

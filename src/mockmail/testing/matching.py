@@ -36,6 +36,7 @@ __all__ = [
     "Field",
     "FlaggedCriteria",
     "LoginCriteria",
+    "MailCriteria",
     "MovedCriteria",
     "RefusedTLSCriteria",
     "RejectedCriteria",
@@ -57,7 +58,9 @@ Addresses: TypeAlias = Text | Collection[Text]
 """One address, or several that must all be there."""
 
 
-class _Mail(TypedDict, total=False):
+class MailCriteria(TypedDict, total=False):
+    """What may be said of any message."""
+
     to: Addresses
     sender: Text
     from_: Text
@@ -68,20 +71,20 @@ class _Mail(TypedDict, total=False):
     since: Mark
 
 
-class DeliveredCriteria(_Mail, total=False):
+class DeliveredCriteria(MailCriteria, total=False):
     """Of messages delivered."""
 
     where: Callable[[Message], object]
 
 
-class RejectedCriteria(_Mail, total=False):
+class RejectedCriteria(MailCriteria, total=False):
     """Of refusals; what is said of the content fits only where the content was refused."""
 
     code: int
     where: Callable[[Rejected], object]
 
 
-class _Handled(_Mail, total=False):
+class _Handled(MailCriteria, total=False):
     folder: str
     protocol: str
 
@@ -93,7 +96,7 @@ class FetchedCriteria(_Handled, total=False):
     where: Callable[[Fetched], object]
 
 
-class FlaggedCriteria(_Mail, total=False):
+class FlaggedCriteria(MailCriteria, total=False):
     """Of messages with a flag."""
 
     folder: str
@@ -112,7 +115,7 @@ class DeletedCriteria(_Handled, total=False):
     where: Callable[[Expunged], object]
 
 
-class AppendedCriteria(_Mail, total=False):
+class AppendedCriteria(MailCriteria, total=False):
     """Of messages uploaded."""
 
     protocol: str
