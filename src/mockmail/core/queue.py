@@ -97,6 +97,7 @@ class QueueEntry:
     """``None`` while one is being made, and when there will be none."""
     attempts: list[Attempt] = field(default_factory=list)
     attempt_count: int = 0
+    """How many were begun."""
     delay_reported: bool = False
     """Whether the sender was told of the delay."""
 
@@ -112,10 +113,7 @@ class QueueEntry:
 
     @property
     def last_reply(self) -> str:
-        """The reply to the latest attempt about a recipient still waiting, ``""`` before the first."""
-        for recipient in self.waiting:
-            if recipient.reply:
-                return recipient.reply
+        """What the latest attempt met, ``""`` before the first."""
         return self.attempts[-1].reply if self.attempts else ""
 
     def picture(self) -> QueuedMessage:
@@ -127,7 +125,7 @@ class QueueEntry:
             self.domain,
             tuple(recipient.original for recipient in waiting),
             tuple(recipient.address for recipient in waiting),
-            self.attempt_count,
+            self.attempts[-1].number if self.attempts else 0,
             self.next_attempt,
             self.last_reply,
             self.queued_at,

@@ -41,6 +41,7 @@ class Run:
         self.entries = entries
         self.pending: deque[QueueEntry] = deque(entries)
         """Not yet tried at the present hop."""
+        self.unsettled = set(entries)
         self.ledger = Ledger()
 
 
@@ -158,7 +159,7 @@ class Worker:
             self._tasks.discard(task)
             del self._runs[run.route]
         waiting = self._waiting_for.pop(run.route, [])
-        self._settle(run.ledger, run.entries, run.due_at)
+        self._settle(run.ledger, [entry for entry in run.entries if entry in run.unsettled], run.due_at)
         for entry in waiting:
             self._schedule(entry, self._world.clock.now())
 
@@ -210,8 +211,11 @@ class Worker:
             if not await self._send(run, entry, transmission):
                 transmission.cut()
                 transmission = None
-                if run.ledger.undecided(entry):
-                    unanswered.append(entry)
+            if run.ledger.undecided(entry):
+                unanswered.append(entry)
+            else:
+                run.unsettled.discard(entry)
+                self._settle(run.ledger, [entry], run.due_at)
         if transmission is not None:
             await transmission.quit()
 

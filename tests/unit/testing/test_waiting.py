@@ -226,12 +226,18 @@ def test_a_loop_whose_clock_stands_still(mail, failure_of):
 def test_every_waiting_assertion_is_awaitable_too(mail):
     sync = {name for name in dir(mail) if name.startswith(("assert_", "wait_"))}
     now_only = {"assert_no_bcc_leak", "assert_no_protocol_errors"}
-    assert {name for name in dir(mail.aio) if not name.startswith("_")} == sync - now_only
+    assert {name for name in dir(mail.aio) if not name.startswith("_")} == sync - now_only | {"clock"}
+
+
+def test_the_clocks_have_the_same_parameters(mail):
+    for name in ("advance", "advance_to_next", "run_until_idle", "freeze", "now"):
+        awaitable, sync = (inspect.signature(getattr(one.clock, name)) for one in (mail.aio, mail))
+        assert list(awaitable.parameters) == list(sync.parameters), name
 
 
 def test_the_faces_have_the_same_parameters(mail):
     for name in dir(mail.aio):
-        if not name.startswith("_"):
+        if not name.startswith("_") and name != "clock":
             awaitable, sync = (inspect.signature(getattr(one, name)) for one in (mail.aio, mail))
             assert awaitable == sync, name
 
