@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from mockmail.testing.accounts import Account as Account
     from mockmail.testing.aio import AsyncMockMail as AsyncMockMail
     from mockmail.testing.folders import Folder as Folder
+    from mockmail.testing.remote import RemoteMockMail as RemoteMockMail
+    from mockmail.testing.remote import connect as connect
     from mockmail.tls import TLS as TLS
     from mockmail.wire.faults import Fault as Fault
 
@@ -119,6 +121,7 @@ _HOMES = {
     "mockmail.testing.accounts": ("Account",),
     "mockmail.testing.aio": ("AsyncMockMail",),
     "mockmail.testing.folders": ("Folder",),
+    "mockmail.testing.remote": ("RemoteMockMail", "connect"),
     "mockmail.tls": ("TLS",),
     "mockmail.wire.faults": ("Fault",),
 }

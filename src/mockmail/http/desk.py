@@ -54,6 +54,7 @@ class Desk:
         self.on_error = on_error
         self.chaos: dict[str, Fault] = {}
         """Mailpit's chaos triggers in force, by name."""
+        self._worlds = 0
         self._catalogues: WeakKeyDictionary[World, Catalogue] = WeakKeyDictionary()
 
     @property
@@ -64,8 +65,13 @@ class Desk:
         """The one list of all mail of a world."""
         found = self._catalogues.get(world)
         if found is None:
-            found = self._catalogues[world] = Catalogue(world)
+            self._worlds += 1
+            found = self._catalogues[world] = Catalogue(world, self._worlds)
         return found
+
+    def number(self, world: World) -> int:
+        """What tells one world from the others of this server."""
+        return self.catalogue(world).number
 
 
 def desk(connection: HTTPConnection) -> Desk:

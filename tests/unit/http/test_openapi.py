@@ -1,0 +1,55 @@
+"""The OpenAPI document says what the routes do, and nothing that fits it, or nearly, breaks the server."""
+
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from starlette.routing import Route
+
+from mockmail.http.app import routes
+from mockmail.http.openapi import document
+
+SLOW = "/api/v1/stream"
+"""Never ends, so a client that reads to the end would wait for ever; test_own.py has it."""
+OPERATIONS = [(method, path) for path, methods in document()["paths"].items() for method in methods if path != SLOW]
+
+
+def test_the_document_has_every_route_and_no_other() -> None:
+    served = {
+        (method.lower(), route.path.replace(":path", ""))
+        for route in routes()
+        if isinstance(route, Route)
+        for method in (route.methods or ())
+        if method != "HEAD"
+    }
+    told = {(method, path) for path, methods in document()["paths"].items() for method in methods}
+    assert told == served
+
+
+def test_it_is_served(web: Any) -> None:
+    assert web.get("/api/v1/openapi.json").json == document()
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_no_request_is_answered_by_500(web: Any, method: str, path: str) -> None:
+    web.mail.seed(to="bob@example.test", subject="Hi", html="<p>x</p>", attachments=[("a.txt", b"x")])
+    schema = schemathesis.openapi.from_dict(document())
+    operation = schema[path][method.upper()]
+
+    @hypothesis.settings(
+        max_examples=12, deadline=None, database=None, derandomize=True,
+        suppress_health_check=list(hypothesis.HealthCheck), phases=[hypothesis.Phase.generate],
+    )  # fmt: skip
+    @hypothesis.given(case=operation.as_strategy())
+    def ask(case: Any) -> None:
+        case.query.pop("wait", None)
+        if "id" in case.path_parameters and len(case.path_parameters["id"]) % 2:
+            case.path_parameters["id"] = "latest"
+        if "address" in case.path_parameters and len(case.path_parameters["address"]) % 2:
+            case.path_parameters["address"] = "bob@example.test"
+        assert case.call(base_url=web.mail.http.url, timeout=20).status_code < 500
+
+    ask()
+    web.mail.check()
+    web.mail.faults.clear()
