@@ -122,7 +122,7 @@ _ROWS: tuple[_Row, ...] = (
     ("get", "/api/v1/accounts/{address}/messages", "mail of a folder, newest first",
      "folder query tz start limit", None, _JSON),
     ("post", "/api/v1/accounts/{address}/messages", "put a message there, as mail that was there before",
-     "folder sender received_at flag", {"type": "string", "contentMediaType": "message/rfc822"}, _JSON),
+     "folder sender received_at flag", {"type": "string", "format": "binary"}, _JSON),
     ("patch", "/api/v1/accounts/{address}/messages", "change flags, then move or copy", "folder",
      _object("uids", uids=_UIDS, add=_STRINGS, remove=_STRINGS, move_to=_text(), copy_to=_text()), _JSON),
     ("delete", "/api/v1/accounts/{address}/messages", "remove messages for good", "folder",
@@ -169,7 +169,7 @@ def _operation(row: _Row) -> Schema:
         },
     }
     if body is not None:
-        sent = _JSON if "contentMediaType" not in body else "message/rfc822"
+        sent = "application/octet-stream" if body.get("format") == "binary" else _JSON
         operation["requestBody"] = {"content": {sent: {"schema": body}}}
     return operation
 
