@@ -22,10 +22,11 @@ from mockmail.core.mailbox import Mailbox
 from mockmail.core.message import Message, StoredMessage
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError, NotRunningError
-from mockmail.testing.accounts import Account, Folder
+from mockmail.testing.accounts import Account
 from mockmail.testing.assertions import Assertions
 from mockmail.testing.coding import RemoteMessage, decoded_event
 from mockmail.testing.compose import Attachment, compose
+from mockmail.testing.folders import Folder
 from mockmail.testing.line import Line, RemoteClock, RemoteFaults
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 WAIT_SECONDS = 20.0
+_NOT_FROM_AFAR = "This can only be done in the process of the server, with its MockMail."
 
 
 def connect(url: str) -> RemoteMockMail:
@@ -312,20 +314,23 @@ class RemoteAccount(Account):
         self._source._line.json(method, f"accounts/{quote(self._address)}/folders", body, **query)
 
     def _act(self, change: Callable[[Any], T]) -> T:
-        raise ConfigurationError("This can only be done in the process of the server, with its MockMail.")
+        raise ConfigurationError(_NOT_FROM_AFAR)
 
 
 class RemoteFolder(Folder):
     """A folder of a server in another process, live."""
 
-    _source: RemoteMockMail
+    def __init__(self, remote: RemoteMockMail, account: str, name: str) -> None:
+        super().__init__(remote, account, name)
+        self._remote = remote
+        self._account = account
 
     def _change(self, method: str, body: Any) -> Any:
         path = f"accounts/{quote(self._account)}/messages"
-        return self._source._line.json(method, path, body, folder=self._name)
+        return self._remote._line.json(method, path, body, folder=self.name)
 
     def _now(self, uid: int, folder: str) -> StoredMessage:
-        for message in RemoteFolder(self._source, self._account, folder).messages:
+        for message in RemoteFolder(self._remote, self._account, folder).messages:
             if message.uid == uid:
                 return message
         raise ConfigurationError(f"{self._account} {folder} has no message with UID {uid!r} any more.")
@@ -333,12 +338,12 @@ class RemoteFolder(Folder):
     def add_flags(self, uid: int, *flags: str) -> StoredMessage:
         """Add flags; system flags with or without backslash. The message as it then is."""
         self._change("PATCH", {"uids": [uid], "add": list(flags)})
-        return self._now(uid, self._name)
+        return self._now(uid, self.name)
 
     def remove_flags(self, uid: int, *flags: str) -> StoredMessage:
         """Take flags away. The message as it then is."""
         self._change("PATCH", {"uids": [uid], "remove": list(flags)})
-        return self._now(uid, self._name)
+        return self._now(uid, self.name)
 
     def move(self, uid: int, folder: str | Folder) -> StoredMessage:
         """Move a message to another folder of the account, which must exist. The message as it then is."""
@@ -354,5 +359,14 @@ class RemoteFolder(Folder):
         """Remove all messages for good."""
         self._change("DELETE", {"uids": "all"})
 
-    def _act(self, change: Callable[[Any], T]) -> T:
-        raise ConfigurationError("This can only be done in the process of the server, with its MockMail.")
+    def reset_uidvalidity(self, *, first_uid: int = 1) -> int:
+        """Not from afar: ``ConfigurationError``."""
+        raise ConfigurationError(_NOT_FROM_AFAR)
+
+    def set_read_only(self, read_only: bool = True) -> None:
+        """Not from afar: ``ConfigurationError``."""
+        raise ConfigurationError(_NOT_FROM_AFAR)
+
+    def refuse_keywords(self, refuse: bool = True) -> None:
+        """Not from afar: ``ConfigurationError``."""
+        raise ConfigurationError(_NOT_FROM_AFAR)
