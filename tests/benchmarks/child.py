@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
+import smtplib
 import socket
 import statistics
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -22,6 +26,28 @@ class Contender:
 
     def ready(self) -> dict[str, int]:
         return self.ports
+
+    def deliver(self, size_bytes: int, count: int) -> float:
+        """Seconds of one message by smtplib in this process, over one connection."""
+        from corpus import RECIPIENT, SENDER, sized_message
+
+        message = sized_message(size_bytes)
+        with smtplib.SMTP("127.0.0.1", self.ports["smtp"], local_hostname="client.example.test") as client:
+            client.sendmail(SENDER, [RECIPIENT], message)
+            began = time.perf_counter()
+            for _ in range(count):
+                client.sendmail(SENDER, [RECIPIENT], message)
+            seconds = time.perf_counter() - began
+        self.reset()
+        return seconds / count
+
+    def resident_bytes(self) -> int | None:
+        """Memory of this process without its garbage; ``None`` on a system that has no ``/proc``."""
+        statm = Path("/proc/self/statm")
+        if not statm.is_file():
+            return None
+        gc.collect()
+        return int(statm.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class SmtpFloorContender(Contender):
@@ -74,6 +100,30 @@ class AiosmtpdContender(Contender):
         self.kept.clear()
 
 
+class TwistedSmtpContender(Contender):
+    def __init__(self) -> None:
+        import twisted_servers
+
+        self.kept: list[bytes] = []
+        self.ports = {"smtp": twisted_servers.serve(twisted_servers.SmtpFactory(self.kept))}
+
+    def reset(self) -> None:
+        self.kept.clear()
+
+
+class TwistedPop3Contender(Contender):
+    def __init__(self) -> None:
+        import twisted_servers
+
+        self.factory = twisted_servers.Pop3Factory()
+        self.ports = {"pop3": twisted_servers.serve(self.factory)}
+
+    def seed(self, count: int) -> None:
+        from corpus import mailbox_message
+
+        self.factory.messages = [mailbox_message(number) for number in range(count)]
+
+
 class MockMailContender(Contender):
     def __init__(self) -> None:
         from corpus import RECIPIENT
@@ -93,6 +143,9 @@ class MockMailContender(Contender):
 
         for number in range(count):
             self.mail.seed(mailbox_message(number), to=self.recipient)
+
+    def add_list(self, address: str, members: list[str]) -> None:
+        self.mail.add_list(address, members, owner=self.recipient)
 
     def resets(self, count: int) -> float:
         """Seconds of one reset of an empty server."""
@@ -190,6 +243,8 @@ KINDS: dict[str, type[Contender]] = {
     "floor-smtp": SmtpFloorContender,
     "floor-pop3": Pop3FloorContender,
     "aiosmtpd": AiosmtpdContender,
+    "twisted-smtp": TwistedSmtpContender,
+    "twisted-pop3": TwistedPop3Contender,
     "mockmail": MockMailContender,
     "start-mockmail": StartMockMail,
     "start-localserver": StartLocalserver,

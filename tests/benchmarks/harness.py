@@ -12,31 +12,76 @@ from typing import Any
 OURS = "mockmail"
 
 
+class Unavailable(Exception):
+    """A contender that this machine does not have; says in a sentence what to install."""
+
+
+def duration(seconds: float) -> str:
+    """Three digits and a unit, such as ``86.2 us``."""
+    for unit, scale in (("us", 1e6), ("ms", 1e3)):
+        if seconds * scale < 1000:
+            return f"{seconds * scale:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 @dataclass(frozen=True)
 class Goal:
     """What a row should show: a peer that costs ``times`` as much as we do, or a cost of our own."""
 
     peer: str | None = None
     times: float = 0.0
-    at_most_seconds: float = 0.0
+    at_most: float = 0.0
 
-    def verdict(self, medians: Mapping[str, float]) -> str:
+    def verdict(self, medians: Mapping[str, float], show: Callable[[float], str]) -> str:
         ours = medians.get(OURS)
         if self.peer is None:
-            text = f"<= {duration(self.at_most_seconds)}"
-            return text if ours is None else f"{text}: {_word(ours <= self.at_most_seconds)}"
+            text = f"<= {show(self.at_most)}"
+            return text if ours is None else f"{text}: {_word(ours <= self.at_most)}"
         text = f"{self.peer} >= x{self.times:g}"
         peer = medians.get(self.peer)
         return text if ours is None or peer is None else f"{text}: {_word(peer / ours >= self.times)}"
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """We cost less than each of these; one that was not measured is left out, and named."""
+
+    peers: tuple[str, ...]
+
+    def verdict(self, medians: Mapping[str, float], show: Callable[[float], str]) -> str:
+        measured = [peer for peer in self.peers if peer in medians]
+        missing = [peer for peer in self.peers if peer not in medians]
+        text = f"ahead of {', '.join(measured or self.peers)}"
+        if OURS not in medians or not measured:
+            return text
+        met = all(medians[OURS] < medians[peer] for peer in measured)
+        return f"{text}: {_word(met)}" + (f" (not measured: {', '.join(missing)})" if missing else "")
+
+
+@dataclass(frozen=True)
+class Within:
+    """We cost at most ``times`` as much as the floor."""
+
+    times: float
+    peer: str = "floor"
+
+    def verdict(self, medians: Mapping[str, float], show: Callable[[float], str]) -> str:
+        text = f"within x{self.times:g} of {self.peer}"
+        if OURS not in medians or self.peer not in medians:
+            return text
+        ratio = medians[OURS] / medians[self.peer]
+        return f"{text}: {_word(ratio <= self.times)} (x{ratio:.3g})"
+
+
+@dataclass(frozen=True)
 class Step:
-    """One row: ``measure(subject)`` gives seconds for one operation, or ``None`` where a subject has none."""
+    """One row: ``measure(subject)`` gives seconds for one operation, or ``None`` where a subject has none. A row of
+    anything but seconds has its own ``show``."""
 
     title: str
     measure: Callable[[Any], float | None]
-    goals: tuple[Goal, ...] = ()
+    goals: Sequence[Goal | Ahead | Within] = ()
+    show: Callable[[float], str] = duration
 
 
 @dataclass(frozen=True)
@@ -59,25 +104,24 @@ def _word(met: bool) -> str:
     return "met" if met else "MISSED"
 
 
-def duration(seconds: float) -> str:
-    """Three digits and a unit, such as ``86.2 us``."""
-    for unit, scale in (("us", 1e6), ("ms", 1e3)):
-        if seconds * scale < 1000:
-            return f"{seconds * scale:.3g} {unit}"
-    return f"{seconds:.3g} s"
-
-
 def run(scenario: Scenario, rounds: int, only: Sequence[str] = ()) -> Figures:
-    """Measure ``rounds`` times; whoever goes first changes from round to round. ``only`` names contenders."""
+    """Measure ``rounds`` times; whoever goes first changes from round to round. ``only`` names contenders. One that
+    this machine does not have is left out, with a sentence."""
     contenders = {name: opener for name, opener in scenario.contenders.items() if not only or name in only}
     figures: Figures = {}
     for number in range(rounds):
         names = list(contenders)
         names = names[number % len(names) :] + names[: number % len(names)]
         with ExitStack() as stack:
-            subjects = {name: stack.enter_context(contenders[name]()) for name in names}
+            subjects = {}
+            for name in names:
+                try:
+                    subjects[name] = stack.enter_context(contenders[name]())
+                except Unavailable as reason:
+                    print(f"\n{scenario.name}: no column {name}: {reason}", flush=True)
+                    del contenders[name]
             for step in scenario.steps:
-                for name in names:
+                for name in subjects:
                     value = step.measure(subjects[name])
                     if value is not None:
                         figures.setdefault((step.title, name), []).append(value)
@@ -96,16 +140,18 @@ def table(scenario: Scenario, figures: Figures) -> str:
     for step in scenario.steps:
         values = {name: figures[step.title, name] for name in names if (step.title, name) in figures}
         medians = {name: statistics.median(each) for name, each in values.items()}
-        cells = [_cell(name, values.get(name), medians, scenario.base) for name in names]
-        goals = "; ".join(goal.verdict(medians) for goal in step.goals)
+        cells = [_cell(name, values.get(name), medians, scenario.base, step.show) for name in names]
+        goals = "; ".join(goal.verdict(medians, step.show) for goal in step.goals)
         lines.append(f"| {step.title} | {' | '.join(cells)} | {goals} |")
     return "\n".join(lines)
 
 
-def _cell(name: str, values: list[float] | None, medians: Mapping[str, float], base: str) -> str:
+def _cell(
+    name: str, values: list[float] | None, medians: Mapping[str, float], base: str, show: Callable[[float], str]
+) -> str:
     if not values:
         return ""
-    text = f"{duration(medians[name])} [{duration(min(values))} - {duration(max(values))}]"
-    if name != base and medians.get(base):
+    text = f"{show(medians[name])} [{show(min(values))} - {show(max(values))}]"
+    if name != base and medians.get(base, 0.0) > 0:
         text += f" x{medians[name] / medians[base]:.3g}"
     return text

@@ -169,7 +169,7 @@ SCENARIOS = [
         "imap",
         f"IMAP: {MESSAGES:,} messages of 700 bytes",
         {OURS: holding(child("mockmail"), MESSAGES), "pymap": holding(pymap, MESSAGES)},
-        _steps((Goal("pymap", 10.0),), (Goal("pymap", 10.0), Goal(at_most_seconds=0.0002))),
+        _steps((Goal("pymap", 10.0),), (Goal("pymap", 10.0), Goal(at_most=0.0002))),
         rounds=2,
     ),
     Scenario(

@@ -72,7 +72,7 @@ SCENARIOS = [
         f"Imports, pytest loaded (best of {INTERPRETERS} fresh interpreters)",
         {name: _named(name) for name in (OURS, "pytest-localserver", "smtpdfix", "aiosmtpd")},
         [
-            Step("the plugin, in a run without mail", partial(imported, PLUGIN, HEAVY), (Goal(at_most_seconds=1e-3),)),
+            Step("the plugin, in a run without mail", partial(imported, PLUGIN, HEAVY), (Goal(at_most=1e-3),)),
             Step("the package", partial(imported, PACKAGE, HEAVY)),
             Step("import, first start and stop (aiosmtpd: import alone)", partial(imported, SERVER, ())),
         ],

@@ -1,4 +1,5 @@
-"""POP3 over a maildrop of 10,000 messages, from another process by a raw socket: mockmail, and the asyncio floor."""
+"""POP3 over a maildrop of 10,000 messages, from another process by a raw socket: mockmail, Twisted, Dovecot, and the
+asyncio floor."""
 
 from __future__ import annotations
 
@@ -6,12 +7,14 @@ import time
 from functools import partial
 
 from corpus import RECIPIENT
-from harness import OURS, Scenario, Step
+from harness import OURS, Ahead, Scenario, Step
+from servers import dovecot
 from subjects import Subject, child, connect
 
 MESSAGES = 10_000
 RETRIEVED = 1_000
 REPEATS = 10
+AHEAD = (Ahead(("twisted", "dovecot")),)
 
 
 class Pop3Client:
@@ -69,14 +72,19 @@ SCENARIOS = [
     Scenario(
         "pop3",
         f"POP3: {MESSAGES:,} messages of 700 bytes, a command",
-        {OURS: child("mockmail"), "floor": child("floor-pop3")},
+        {
+            OURS: child("mockmail"),
+            "twisted": child("twisted-pop3"),
+            "dovecot": partial(dovecot, MESSAGES),
+            "floor": child("floor-pop3"),
+        },
         [
             Step("log in", log_in),
-            Step("STAT", partial(commands, b"STAT", False, REPEATS)),
+            Step("STAT", partial(commands, b"STAT", False, REPEATS), AHEAD),
             Step("LIST", partial(commands, b"LIST", True, REPEATS)),
-            Step("UIDL", partial(commands, b"UIDL", True, REPEATS)),
+            Step("UIDL", partial(commands, b"UIDL", True, REPEATS), AHEAD),
             Step("UIDL 7", partial(commands, b"UIDL 7", False, REPEATS)),
-            Step("RETR", partial(commands, b"RETR %d", True, RETRIEVED)),
+            Step("RETR", partial(commands, b"RETR %d", True, RETRIEVED), AHEAD),
         ],
     )
 ]

@@ -1,6 +1,7 @@
 """Measure mockmail against its peers: ``python tests/benchmarks/run.py [--only NAME ...] [--rounds N]``.
 
-Makes a virtual environment with all peers on first use. Prints one table per scenario: medians with [min-max] of
+Makes a virtual environment with all peers of PyPI and npm on first use (without npm, no column smtp-server). Postfix's
+smtp-sink and Dovecot are measured where they are installed (Debian: postfix, dovecot-pop3d). Prints one table per scenario: medians with [min-max] of
 interleaved rounds, costs relative to mockmail's, the goal last. Nothing here is a test: figures depend on the machine.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +18,27 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 ENVIRONMENT = ROOT / ".venv-bench"
-PEERS = ("aiosmtpd==1.4.6", "smtpdfix==0.5.3", "pytest-localserver==0.10.0", "pymap==0.36.7")
-SCENARIO_NAMES = ("start", "server", "import", "per-test", "smtp", "imap", "imap-sizes", "pop3")
+NODE = ENVIRONMENT / "node"
+PEERS = (
+    "aiosmtpd==1.4.6",
+    "smtpdfix==0.5.3",
+    "pytest-localserver==0.10.0",
+    "pymap==0.36.7",
+    "twisted==26.10.0",
+)
+NODE_PEERS = ("smtp-server@3.21.6",)
+SCENARIO_NAMES = (
+    "start",
+    "server",
+    "import",
+    "per-test",
+    "smtp",
+    "smtplib",
+    "memory",
+    "imap",
+    "imap-sizes",
+    "pop3",
+)
 ROUNDS = 3
 
 
@@ -28,12 +49,18 @@ def enter_environment() -> None:
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if Path(sys.prefix).resolve() == ENVIRONMENT.resolve():
         return
+    npm = shutil.which("npm")
+    node_peers = NODE_PEERS if npm else ()
     note = ENVIRONMENT / "peers.txt"
-    wanted = "\n".join(PEERS)
+    wanted = "\n".join((*PEERS, *node_peers))
     if not note.is_file() or note.read_text(encoding="utf-8") != wanted:
-        print(f"installing {', '.join(PEERS)} into {ENVIRONMENT}", file=sys.stderr)
+        print(f"installing {', '.join((*PEERS, *node_peers))} into {ENVIRONMENT}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS, "-e", str(ROOT)], check=True)
+        if npm:
+            command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(NODE), *node_peers]
+            NODE.mkdir(exist_ok=True)
+            subprocess.run(command, check=True, stdout=sys.stderr)
         note.write_text(wanted, encoding="utf-8")
     os.execv(python, [str(python), *sys.argv])
 
@@ -53,14 +80,17 @@ def main() -> None:
     import harness
     import imap_rows
     import import_rows
+    import memory_rows
     import pertest_rows
     import pop3_rows
     import server_rows
     import smtp_rows
 
-    modules = (server_rows, import_rows, pertest_rows, smtp_rows, imap_rows, pop3_rows)
+    modules = (server_rows, import_rows, pertest_rows, smtp_rows, memory_rows, imap_rows, pop3_rows)
     scenarios = {scenario.name: scenario for module in modules for scenario in module.SCENARIOS}
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}; {', '.join(PEERS)}")
+    print(
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}; {', '.join((*PEERS, *NODE_PEERS))}"
+    )
     for name in options.only:
         scenario = scenarios[name]
         figures = harness.run(scenario, options.rounds or scenario.rounds or ROUNDS, options.contenders)

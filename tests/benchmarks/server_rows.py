@@ -54,9 +54,9 @@ SCENARIOS = [
         "Between tests, and waiting",
         {OURS: child("mockmail")},
         [
-            Step("reset(), empty, one of 1,000", resets, (Goal(at_most_seconds=50e-6),)),
-            Step("reset() after one message", resets_after_mail, (Goal(at_most_seconds=50e-6),)),
-            Step("message stored to assert_delivered returning", wake_ups, (Goal(at_most_seconds=60e-6),)),
+            Step("reset(), empty, one of 1,000", resets, (Goal(at_most=50e-6),)),
+            Step("reset() after one message", resets_after_mail, (Goal(at_most=50e-6),)),
+            Step("message stored to assert_delivered returning", wake_ups, (Goal(at_most=60e-6),)),
         ],
     ),
 ]

@@ -1,4 +1,5 @@
-"""SMTP from another process, by raw sockets: bare aiosmtpd, mockmail, and the floor of any asyncio server.
+"""SMTP from another process, by raw sockets: mockmail, the servers that store mail (bare aiosmtpd, Twisted, node's
+smtp-server), Postfix's smtp-sink, which throws it away, and the floor of any asyncio server.
 
 The client waits for each reply, as smtplib does, and sends a message in one piece.
 """
@@ -9,24 +10,33 @@ import contextlib
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from corpus import RECIPIENT, SENDER, sized_message
-from harness import OURS, Goal, Scenario, Step
+from harness import OURS, Ahead, Goal, Scenario, Step, Within
+from servers import smtp_server, smtp_sink
 from subjects import Subject, child, connect
 
 HELLO = b"EHLO client.example.test\r\n"
 CLIENTS = 10
+RECIPIENTS = 50
+STORING = ("aiosmtpd", "twisted", "smtp-server")
+TIMES_FLOOR = 1.6
 SIZES = (("2 KB", 2_000, 300), ("100 KB", 100_000, 40), ("10 MB", 10_000_000, 2))
 """Name, bytes, and messages in one measurement."""
 
 
-def transaction(message: bytes) -> list[bytes]:
+def addresses(count: int) -> list[str]:
+    """So many recipients."""
+    return [RECIPIENT, *(f"reader{number}@example.test" for number in range(1, count))]
+
+
+def transaction(message: bytes, recipients: Sequence[str] = (RECIPIENT,)) -> list[bytes]:
     """What a client sends for one message, a piece for each reply it waits for."""
     return [
         f"MAIL FROM:<{SENDER}>\r\n".encode(),
-        f"RCPT TO:<{RECIPIENT}>\r\n".encode(),
+        *(f"RCPT TO:<{address}>\r\n".encode() for address in recipients),
         b"DATA\r\n",
         message + b".\r\n",
     ]
@@ -54,8 +64,8 @@ def exchange(connection: socket.socket, pieces: list[bytes]) -> None:
         receive(connection)
 
 
-def one_connection(size_bytes: int, count: int, subject: Subject) -> float:
-    pieces = transaction(sized_message(size_bytes))
+def one_connection(size_bytes: int, count: int, subject: Subject, *, recipients: int = 1) -> float:
+    pieces = transaction(sized_message(size_bytes), addresses(recipients))
     with connect(subject.ports["smtp"]) as connection:
         receive(connection)
         exchange(connection, [HELLO, *pieces])
@@ -156,22 +166,55 @@ def _steps() -> list[Step]:
         ("a connection each", connection_each, 0.5),
         (f"{CLIENTS} clients", many_clients, 2.0),
     )
-    return [
+    common = (Ahead(STORING), Within(TIMES_FLOOR))
+    steps = [
         Step(
             f"{name}, {way}",
             partial(measure, size_bytes, max(1, int(count * share))),
-            (Goal("aiosmtpd", 8.0 if size_bytes >= 10_000_000 else 2.0),),
+            (*common, Goal("aiosmtpd", 8.0 if size_bytes >= 10_000_000 else 2.0)),
         )
         for name, size_bytes, count in SIZES
         for way, measure, share in ways
     ]
+    to_many = partial(one_connection, 2_000, 30, recipients=RECIPIENTS)
+    return [*steps, Step(f"2 KB to {RECIPIENTS} recipients", to_many, common)]
+
+
+def in_process(size_bytes: int, count: int, subject: Subject) -> float:
+    seconds: float = subject.ask("deliver", size_bytes=size_bytes, count=count)
+    return seconds
 
 
 SCENARIOS = [
     Scenario(
         "smtp",
-        "SMTP: one message (client in another process, raw sockets)",
-        {OURS: child("mockmail"), "aiosmtpd": child("aiosmtpd"), "floor": child("floor-smtp")},
+        "SMTP: one message (client in another process, raw sockets); smtp-sink keeps nothing; smtp-server greets after 100 ms",
+        {
+            OURS: child("mockmail"),
+            "aiosmtpd": child("aiosmtpd"),
+            "twisted": child("twisted-smtp"),
+            "smtp-server": smtp_server,
+            "smtp-sink": smtp_sink,
+            "floor": child("floor-smtp"),
+        },
         _steps(),
-    )
+    ),
+    Scenario(
+        "smtplib",
+        "SMTP: one message by smtplib in the server's own process, as in a test",
+        {
+            OURS: child("mockmail"),
+            "aiosmtpd": child("aiosmtpd"),
+            "twisted": child("twisted-smtp"),
+            "floor": child("floor-smtp"),
+        },
+        [
+            Step(
+                f"{name}, smtplib",
+                partial(in_process, size_bytes, count),
+                (Ahead(("aiosmtpd", "twisted")), Within(TIMES_FLOOR)),
+            )
+            for name, size_bytes, count in SIZES
+        ],
+    ),
 ]
