@@ -101,12 +101,18 @@ class Store:
     ) -> None:
         world = self._world
         copies: dict[str, Message] = {}
+        returning: dict[str, Message] = {}
         for decision in decisions:
             sender = decision.sender
             if decision.address not in copies:
                 # A report, which comes from nobody, stays from nobody.
-                same = sender is None or not message.sender
-                copies[decision.address] = message if same else returning_to(message, sender or "", received)
+                if sender is None or not message.sender:
+                    copies[decision.address] = message
+                    continue
+                # All members of a list share the bytes that return to its owner.
+                if sender not in returning:
+                    returning[sender] = returning_to(message, sender, received)
+                copies[decision.address] = returning[sender]
         no_flags: frozenset[str] = frozenset()
         for address, copy in copies.items():
             account = world.accounts.get(address) or world.accounts.create(address, created_by="delivery")

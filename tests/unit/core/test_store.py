@@ -46,6 +46,25 @@ def test_accept_stores_one_message_for_all(world, noon):
     assert delivered.recipients == delivered.accounts == ("bob@a.test", "eve@a.test")
 
 
+def test_the_members_of_a_list_share_one_message_that_returns_to_its_owner(world):
+    sent = b"Return-Path: <s@a.test>\r\nReceived: by a.test\r\n"
+    message = world.store.new_message(
+        sent + b"Subject: x\r\n\r\n", envelope=Envelope("s@a.test"), trace_length=len(sent)
+    )
+    team = [Deliver("team@a.test", f"{name}@a.test", sender="owner@a.test") for name in ("bob", "eve", "joe")]
+    others = [Deliver("crew@a.test", "ann@a.test", sender="boss@a.test"), Deliver("zoe@a.test", "zoe@a.test")]
+    world.store.accept(message, [*team, *others], Actor(), received=b"Received: by a.test\r\n")
+
+    stored = {
+        name: world.accounts.get(f"{name}@a.test").inbox.entries[0].message
+        for name in ("bob", "eve", "joe", "ann", "zoe")
+    }
+    assert stored["bob"] is stored["eve"] is stored["joe"]
+    assert stored["bob"].raw == b"Return-Path: <owner@a.test>\r\nReceived: by a.test\r\nSubject: x\r\n\r\n"
+    assert stored["ann"].raw == b"Return-Path: <boss@a.test>\r\nReceived: by a.test\r\nSubject: x\r\n\r\n"
+    assert stored["zoe"] is message
+
+
 def test_two_names_of_one_account_get_one_copy(world):
     message = world.store.new_message(b"x")
     decisions = [Deliver("bob+a@a.test", "bob@a.test"), Deliver("Bob@a.test", "bob@a.test")]
