@@ -1,8 +1,9 @@
 """Measure mockmail against its peers: ``python tests/benchmarks/run.py [--only NAME ...] [--rounds N]``.
 
 Makes a virtual environment with all peers of PyPI and npm on first use (without npm, no column smtp-server). Postfix's
-smtp-sink and Dovecot are measured where they are installed (Debian: postfix, dovecot-pop3d). Prints one table per scenario: medians with [min-max] of
-interleaved rounds, costs relative to mockmail's, the goal last. Nothing here is a test: figures depend on the machine.
+smtp-sink and Dovecot are measured where they are installed (Debian: postfix, dovecot-pop3d). Prints one table per
+scenario: medians with [min-max] of interleaved rounds, costs relative to mockmail's, the goal last. Nothing here is a
+test: figures depend on the machine.
 """
 
 from __future__ import annotations
@@ -88,9 +89,8 @@ def main() -> None:
 
     modules = (server_rows, import_rows, pertest_rows, smtp_rows, memory_rows, imap_rows, pop3_rows)
     scenarios = {scenario.name: scenario for module in modules for scenario in module.SCENARIOS}
-    print(
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}; {', '.join((*PEERS, *NODE_PEERS))}"
-    )
+    peers = ", ".join((*PEERS, *NODE_PEERS))
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}; {peers}")
     for name in options.only:
         scenario = scenarios[name]
         figures = harness.run(scenario, options.rounds or scenario.rounds or ROUNDS, options.contenders)

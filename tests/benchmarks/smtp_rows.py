@@ -188,7 +188,7 @@ def in_process(size_bytes: int, count: int, subject: Subject) -> float:
 SCENARIOS = [
     Scenario(
         "smtp",
-        "SMTP: one message (client in another process, raw sockets); smtp-sink keeps nothing; smtp-server greets after 100 ms",
+        "SMTP: one message (raw sockets, client in another process; smtp-sink keeps nothing, smtp-server greets late)",
         {
             OURS: child("mockmail"),
             "aiosmtpd": child("aiosmtpd"),
