@@ -144,8 +144,8 @@ class MockMailContender(Contender):
         for number in range(count):
             self.mail.seed(mailbox_message(number), to=self.recipient)
 
-    def add_list(self, address: str, members: list[str]) -> None:
-        self.mail.add_list(address, members, owner=self.recipient)
+    def add_alias(self, address: str, targets: list[str]) -> None:
+        self.mail.add_alias(address, *targets)
 
     def resets(self, count: int) -> float:
         """Seconds of one reset of an empty server."""

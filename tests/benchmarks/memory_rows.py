@@ -12,7 +12,7 @@ from subjects import Subject, child, connect
 MESSAGES = 500
 LARGE_BYTES = 100_000
 LARGE_MESSAGES = 80
-LIST = "team@example.test"
+ALIAS = "team@example.test"
 
 
 def growth(size_bytes: int, count: int, recipients: list[str], subject: Subject) -> float | None:
@@ -34,11 +34,11 @@ def one_recipient(subject: Subject) -> float | None:
 
 
 def further_mailbox(subject: Subject) -> float | None:
-    """The mailboxes alone: a list leads one recipient to fifty. Needs the row before it."""
+    """The mailboxes alone: an alias leads one recipient to fifty. Needs the row before it."""
     if subject.name != OURS:
         return None
-    subject.ask("add_list", address=LIST, members=addresses(RECIPIENTS))
-    return _further(growth(2_000, MESSAGES, [LIST], subject), subject)
+    subject.ask("add_alias", address=ALIAS, targets=addresses(RECIPIENTS))
+    return _further(growth(2_000, MESSAGES, [ALIAS], subject), subject)
 
 
 def further_recipient(subject: Subject) -> float | None:
@@ -52,7 +52,7 @@ def _further(many: float | None, subject: Subject) -> float | None:
 
 def copies(recipients: list[str], subject: Subject) -> float | None:
     """Bytes of memory for each byte of mail."""
-    if recipients == [LIST] and subject.name != OURS:
+    if recipients == [ALIAS] and subject.name != OURS:
         return None
     bytes_each = growth(LARGE_BYTES, LARGE_MESSAGES, recipients, subject)
     return None if bytes_each is None else bytes_each / LARGE_BYTES
@@ -79,10 +79,15 @@ SCENARIOS = [
         },
         [
             Step("2 KB, one recipient", one_recipient, show=size),
-            Step(f"2 KB, each further mailbox of a list of {RECIPIENTS}", further_mailbox, (Goal(at_most=150),), size),
+            Step(
+                f"2 KB, each further of the {RECIPIENTS} mailboxes of an alias",
+                further_mailbox,
+                (Goal(at_most=150),),
+                size,
+            ),
             Step(f"2 KB, each further of {RECIPIENTS} recipients (mailbox and RCPT)", further_recipient, show=size),
             Step("100 KB, one recipient", partial(copies, addresses(1)), show=times),
-            Step(f"100 KB, a list of {RECIPIENTS}", partial(copies, [LIST]), (Goal(at_most=1.1),), times),
+            Step(f"100 KB, an alias of {RECIPIENTS} mailboxes", partial(copies, [ALIAS]), (Goal(at_most=1.1),), times),
             Step(f"100 KB, {RECIPIENTS} recipients", partial(copies, addresses(RECIPIENTS)), show=times),
         ],
     )
