@@ -33,6 +33,8 @@ WIND_DOWN_SECONDS = 5.0
 """How long a stop waits for tasks that were cancelled."""
 LAST_ROUNDS = 3
 """Rounds of the loop after the last part has gone: asyncio's transports close their sockets one round later."""
+ALLOCATOR_BLOCK_BYTES = 1 << 20
+"""A block larger than any that a read makes."""
 
 
 def _real_monotonic() -> Callable[[], float]:
@@ -292,6 +294,9 @@ class Runtime:
 
     def _run(self, loop: _Loop) -> None:
         self._thread_id = threading.get_ident()
+        # asyncio reads into blocks of 256 KB, and glibc maps blocks of more than 128 KB one by one, until a larger
+        # one was freed once: two system calls and a fresh page for each read, more than an SMTP command costs us.
+        bytes(ALLOCATOR_BLOCK_BYTES)
         try:
             loop.run_forever()
         finally:
