@@ -111,7 +111,8 @@ def run(scenario: Scenario, rounds: int, only: Sequence[str] = ()) -> Figures:
     figures: Figures = {}
     for number in range(rounds):
         names = list(contenders)
-        names = names[number % len(names) :] + names[: number % len(names)]
+        first = number % max(1, len(names))
+        names = names[first:] + names[:first]
         with ExitStack() as stack:
             subjects = {}
             for name in names:
