@@ -196,7 +196,7 @@ class AccountState:
             del self.mailboxes[wanted]
         mailbox.deleted = True
         for view in list(mailbox.views):
-            view.wake()
+            view.on_change()
         return mailbox
 
     def rename(self, name: str, new_name: str) -> None:
@@ -237,7 +237,7 @@ class AccountState:
         self.adopt(fresh)
         mailbox.deleted = True
         for view in list(mailbox.views):
-            view.wake()
+            view.on_change()
         return fresh
 
 

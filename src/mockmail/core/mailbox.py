@@ -167,7 +167,7 @@ class Mailbox:
             self.uid_next = uid
             self.entries.extend(added)
             for view in self.views:
-                view.wake()
+                view.on_change()
         return added
 
     def change_flags(

@@ -39,7 +39,7 @@ class Changes:
 class MailboxView:
     """A selected mailbox, as one session knows it.
 
-    ``wake`` is called whenever there may be something for :meth:`changes`.
+    ``on_change`` is called whenever there may be something for :meth:`changes`.
     """
 
     __slots__ = (
@@ -91,10 +91,6 @@ class MailboxView:
         self.on_change()
 
     # Told by the mailbox
-
-    def wake(self) -> None:
-        """New messages arrived."""
-        self.on_change()
 
     def flags_changed(self, changed: Iterable[tuple[Entry, Entry]]) -> None:
         """Others changed flags."""
