@@ -124,10 +124,11 @@ def _http_listener(server: Served, connections: Connections) -> Listener:
     try:
         from mockmail.http.app import http_listener
     except ImportError as error:
-        if (error.name or "").partition(".")[0] == "mockmail":
+        package = (error.name or "").partition(".")[0]
+        if package == "mockmail":
             raise
         raise MissingExtraError(
-            f"http_port is set, but {error.name} is not installed: run `pip install 'mockmail[http]'`."
+            f"http_port is set, but {package} is not installed: run `pip install 'mockmail[http]'`."
         ) from error
     return http_listener(server, connections, connections.errors.append)
 

@@ -13,6 +13,7 @@ from mockmail.core.world import World
 
 __all__ = ["Catalogue", "Row", "is_tag"]
 
+_HEADER_BYTES = 16 << 10
 is_tag = re.compile(r"[\w\-. @]{1,100}").fullmatch
 _KINDS_WITH_MESSAGE: tuple[type[Delivered | Seeded | Appended | Accepted], ...] = (
     Delivered,
@@ -23,23 +24,16 @@ _KINDS_WITH_MESSAGE: tuple[type[Delivered | Seeded | Appended | Accepted], ...] 
 
 
 class Row:
-    """A message and where its copies lie, by UID."""
+    """A message and where its copies lie, by UID, as it was when it was looked at."""
 
-    __slots__ = ("copies", "message", "received_at")
+    __slots__ = ("copies", "message", "read", "received_at")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.received_at = message.received_at
         self.copies: list[tuple[Mailbox, int]] = []
-
-    @property
-    def read(self) -> bool:
+        self.read = True
         """Whether every copy has been seen."""
-        for mailbox, uid in self.copies:
-            entry = mailbox.get(uid)
-            if entry is not None and "\\Seen" not in entry.flags:
-                return False
-        return True
 
 
 class Catalogue:
@@ -53,6 +47,7 @@ class Catalogue:
         self._by_id: dict[str, Row] = {}
         self._unread = 0
         self._tags: dict[str, tuple[str, ...]] = {}
+        self._tag_counts: dict[str, int] | None = None
         self._users: dict[str, str] = {}
         self._users_read = 0
         self.deleted_count = 0
@@ -69,7 +64,6 @@ class Catalogue:
 
     def _read(self, state: list[tuple[Mailbox, int]]) -> None:
         rows: dict[str, Row] = {}
-        unread: set[str] = set()
         for mailbox, _ in state:
             for entry in mailbox.entries:
                 message = entry.message
@@ -78,12 +72,14 @@ class Catalogue:
                     row = rows[message.id] = Row(message)
                 row.copies.append((mailbox, entry.uid))
                 if "\\Seen" not in entry.flags:
-                    unread.add(message.id)
+                    row.read = False
         # The newest first; of those that came at one moment, the one that came last.
         newest_last = sorted(rows.values(), key=attrgetter("received_at"))
         newest_last.reverse()
         self._rows = newest_last
-        self._by_id, self._unread, self._state = rows, len(unread), state
+        self._by_id, self._state = rows, state
+        self._unread = sum(not row.read for row in newest_last)
+        self._tag_counts = None
 
     def unread_count(self) -> int:
         self.rows()
@@ -124,14 +120,18 @@ class Catalogue:
 
     def set_tags(self, message: Message, tags: Iterable[str]) -> None:
         self._tags[message.id] = _in_order(tags)
+        self._tag_counts = None
 
     def all_tags(self) -> dict[str, int]:
         """Every tag in use, in order, with the number of messages."""
-        counts: dict[str, int] = {}
-        for row in self.rows():
-            for tag in self.tags(row.message):
-                counts[tag] = counts.get(tag, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: item[0].lower()))
+        rows = self.rows()
+        if self._tag_counts is None:
+            counts: dict[str, int] = {}
+            for row in rows:
+                for tag in self.tags(row.message):
+                    counts[tag] = counts.get(tag, 0) + 1
+            self._tag_counts = dict(sorted(counts.items(), key=lambda item: item[0].lower()))
+        return self._tag_counts
 
     def rename_tag(self, old: str, new: str | None) -> bool:
         """Rename a tag on all messages, or take it away; false when no message has it."""
@@ -177,11 +177,14 @@ class Catalogue:
 
 
 def _own_tags(message: Message) -> tuple[str, ...]:
-    given = [tag for value in message.headers.all("X-Tags") for tag in value.split(",")]
+    given: list[str] = []
+    # Asked of all mail at once; hardly any has the field, and to scan a header takes a hundred times this look.
+    if b"x-tags" in message.raw[:_HEADER_BYTES].lower():
+        given += [tag for value in message.headers.all("X-Tags") for tag in value.split(",")]
     for recipient in message.recipients:
-        local = recipient.rpartition("@")[0]
-        given += local.split("+")[1:]
-    return _in_order(given)
+        if "+" in recipient:
+            given += recipient.rpartition("@")[0].split("+")[1:]
+    return _in_order(given) if given else ()
 
 
 def _in_order(tags: Iterable[str]) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ async def _messages(request: Request) -> Response:
         rows = {}
         for entry in entries:
             row = Row(entry.message)
-            row.copies.append((mailbox, entry.uid))
+            row.read = "\\Seen" in entry.flags
             rows[row] = entry
         tests = search_language.parse(text, catalogue, zone)
         entries = [rows[row] for row in await matching(list(rows), tests)]
