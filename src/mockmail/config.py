@@ -23,6 +23,8 @@ _LOCAL_TO_A_SERVER = frozenset({"host", *PORT_SETTINGS})
 
 Parser = Callable[[str], Any]
 
+_URL_PASSWORD = re.compile(r":(?!//).*@")
+
 
 def _boolean(text: str) -> bool:
     value = text.strip().lower()
@@ -221,6 +223,18 @@ class Settings:
         object.__setattr__(self, "routes", routes)
         object.__setattr__(self, "retry_schedule", schedule)
         _check_http(self)
+
+    def __repr__(self) -> str:
+        """What was set, without passwords: reports of failed tests show it."""
+        shown = {item.name: getattr(self, item.name) for item in fields(self)}
+        shown = {name: value for name, value in shown.items() if value != getattr(Settings, name, {})}
+        if self.users is not None:
+            shown["users"] = dict.fromkeys(self.users, "***")
+        if self.http_auth:
+            shown["http_auth"] = self.http_auth.partition(":")[0] + ":***"
+        if self.smarthost:
+            shown["smarthost"] = _URL_PASSWORD.sub(":***@", self.smarthost)
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
     def creates_accounts(self) -> bool:

@@ -121,7 +121,7 @@ def _check_smarthost(smarthost: Any) -> None:
         parse_smarthost(smarthost)
     except ValueError:
         # It may have a password in it, which shall not stand in a log.
-        shown = re.sub(r":[^:@/]*@", ":...@", smarthost)
+        shown = re.sub(r":(?!//).*@", ":...@", smarthost)
         raise ConfigurationError(
             f"smarthost is {shown!r}, which is no such URL; write one such as {example}."
         ) from None

@@ -116,3 +116,22 @@ def test_each_row_of_the_table_reads_its_own_default_back() -> None:
         assert row.variable == "MOCKMAIL_" + row.name.upper()
         if isinstance(row.default, bool | int | float | str):
             assert row.parse(str(row.default)) == row.default
+
+
+def test_what_is_shown_of_settings_has_no_passwords():
+    settings = Settings(
+        users={"bob@example.test": "sEkRiT"},
+        smarthost="smtp://app:sEkRiT@relay.test:587",
+        http_auth="admin:sEk:RiT",
+        timeout=1.0,
+        hide={"imap": ["IDLE"]},
+    )
+    assert repr(settings) == (
+        "Settings(users={'bob@example.test': '***'}, http_auth='admin:***',"
+        " smarthost='smtp://app:***@relay.test:587', hide={'imap': ('IDLE',)}, timeout=1.0)"
+    )
+    assert repr(Settings()) == "Settings()"
+    with pytest.raises(ConfigurationError) as wrong:
+        Settings(smarthost="smtp://app:sEk/RiT@relay.test:587")
+    assert "sEk" not in str(wrong.value)
+    assert "relay.test" in str(wrong.value)
