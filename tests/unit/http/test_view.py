@@ -96,3 +96,32 @@ def test_link_check_looks_at_structure_alone(web: Any) -> None:
         ("https://cdn.test/p.png", 0),
     ]
     assert report["Errors"] == 1
+
+
+HOSTILE_MAIL = [
+    b"",
+    b"Subject: " + b"x" * 1_000_000 + b"\r\n\r\n",
+    b"From: \xff\xfe\r\nSubject: =?bogus?q?x?=\r\n\r\n\xff",
+    b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n' + b"--b\r\n\r\nx\r\n" * 10_000 + b"--b--",
+    (
+        b'Content-Type: "x\r\n y"/z; charset="a\r\nb"\r\n'
+        b'Content-Disposition: attachment; filename="a\r\n b\x00\\..\\c"\r\n\r\nx'
+    ),
+    b"Content-Type: message/rfc822\r\n\r\nSubject: in\r\n\r\nbody",
+    b"Content-Type: text/html\r\n\r\n<![CDATA[ <!ELEMENT <! <style>" + b"<p " * 20_000,
+    b"Content-Type: text/html\r\n\r\n" + b"<p '\"" * 20_000,
+    b"Content-Type: text/html\r\n\r\n<a href='http://[::1'>x</a><a href='http://a:99999/'>y</a>",
+]
+
+
+@pytest.mark.parametrize("raw", HOSTILE_MAIL, ids=range(len(HOSTILE_MAIL)))
+def test_hostile_mail_is_shown_or_refused(web: Any, raw: bytes) -> None:
+    stored = web.mail.seed(raw, to="bob@example.test")
+    message = f"/api/v1/message/{stored.id}"
+    below = ("", "/headers", "/raw", "/part/1", "/part/1.1", "/part/1/thumb", "/html-check", "/link-check")
+    views = (f"/view/{stored.id}.html", f"/view/{stored.id}.txt", "/api/v1/accounts/bob@example.test/messages/1")
+    statuses = [web.get(path).status for path in (*(message + path for path in below), *views)]
+    assert set(statuses) <= {200, 400, 404}
+    assert statuses[:4] == [200] * 4
+    assert web.get("/api/v1/messages").json["count"] == 1
+    web.mail.check()
