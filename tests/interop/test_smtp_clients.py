@@ -145,10 +145,16 @@ def test_aiosmtplib_logs_in_and_sends(server: MockMail, mode: str, mechanism: st
             hostname=to.host, port=to.port, use_tls=mode == "tls", start_tls=mode == "starttls", tls_context=context
         )
         async with client:
+            transport = client.transport
             await client.ehlo()
             log_in = getattr(client, "auth_" + mechanism.lower().replace("-", ""))
             await log_in(BOB, PASSWORD)
             await client.send_message(new_message("by aiosmtplib"))
+        # It closes without waiting for the end of TLS: a loop that ends before that would leave the socket open.
+        assert transport is not None
+        transport.abort()
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     asyncio.run(send())
     assert_sent(server, mode, mechanism, "by aiosmtplib")
