@@ -109,6 +109,7 @@ class AccountState:
         "maildrop_opened_at",
         "maildrop_session",
         "password",
+        "quota_bytes",
         "subscriptions",
         "tokens",
     )
@@ -126,6 +127,8 @@ class AccountState:
         self.tokens: dict[str, Token] = {}
         """All that were ever issued to it, expired and revoked ones too."""
         self.created_by: CreatedBy = created_by
+        self.quota_bytes: int | None = None
+        """How much all its mailboxes may hold. ``None``: no limit."""
         self._make_mailbox = make_mailbox
         self.mailboxes: dict[str, Mailbox | None] = {INBOX: make_mailbox(address, INBOX)}
         """By name. ``None`` stands for a name that only has children (``\\Noselect``)."""
@@ -141,6 +144,15 @@ class AccountState:
         mailbox = self.mailboxes[INBOX]
         assert mailbox is not None  # INBOX is never deleted
         return mailbox
+
+    @property
+    def used_bytes(self) -> int:
+        """The size of all its messages; a copy counts as another message."""
+        return sum(mailbox.size_bytes for mailbox in self)
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether its quota lets in so much more."""
+        return self.quota_bytes is None or self.used_bytes + size_bytes <= self.quota_bytes
 
     def mailbox(self, name: str) -> Mailbox | None:
         """The mailbox of that name, or ``None`` when there is none that can be selected."""
@@ -255,12 +267,14 @@ def _checked(name: str) -> str:
 class Accounts:
     """All accounts of a server, by canonical address."""
 
-    __slots__ = ("_by_address", "_make_mailbox", "has_passwords")
+    __slots__ = ("_by_address", "_make_mailbox", "has_passwords", "has_quotas")
 
     def __init__(self, make_mailbox: Callable[[str, str], Mailbox]) -> None:
         self._make_mailbox = make_mailbox
         self.has_passwords = False
         """Whether an account was ever given one."""
+        self.has_quotas = False
+        """The same of quotas."""
         self._by_address: dict[str, AccountState] = {}
 
     def __iter__(self) -> Iterator[AccountState]:

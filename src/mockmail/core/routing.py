@@ -3,7 +3,7 @@ only."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -13,7 +13,20 @@ from mockmail.records import record
 if TYPE_CHECKING:
     from mockmail.core.world import World
 
-__all__ = ["SMARTHOST", "Decision", "Deliver", "Expand", "Refuse", "Relay", "Taken", "is_local", "leaves", "route"]
+__all__ = [
+    "SMARTHOST",
+    "Decision",
+    "Deliver",
+    "Expand",
+    "Refuse",
+    "Relay",
+    "Taken",
+    "is_local",
+    "leaves",
+    "overfull",
+    "route",
+    "within_quotas",
+]
 
 SMARTHOST = "smarthost"
 """Stands for the next-hop domain of all mail when there is a smarthost."""
@@ -89,10 +102,38 @@ def leaves(decision: Decision) -> tuple[Leaf, ...]:
     return decision.targets if isinstance(decision, Expand) else (decision,)
 
 
-def route(world: World, recipient: str, *, authenticated: bool = False) -> Decision:
+def route(world: World, recipient: str, *, authenticated: bool = False, size_bytes: int = 0) -> Decision:
     """Decide for one recipient (an address as given in RCPT, without angle brackets). ``authenticated``: whether its
-    client has logged in."""
-    return _route(world, recipient, authenticated, ())
+    client has logged in. ``size_bytes``: of the message, as far as it is known."""
+    decision = _route(world, recipient, authenticated, ())
+    if isinstance(decision, Deliver):
+        return overfull(world, decision, max(size_bytes, 1)) or decision
+    return decision
+
+
+def overfull(world: World, decision: Decision, size_bytes: int) -> Refuse | None:
+    """The refusal where so much more mail is past the quota of the account that it goes to."""
+    if not isinstance(decision, Deliver):
+        return None
+    account = world.accounts.get(decision.address)
+    if account is None or account.has_room(size_bytes):
+        return None
+    text = f"<{decision.recipient}>: mailbox full; its quota is {account.quota_bytes} bytes"
+    return Refuse(decision.recipient, 552, "5.2.2", text, decision.address, decision.sender)
+
+
+def within_quotas(world: World, decisions: Sequence[Taken], size_bytes: int) -> Sequence[Taken]:
+    """The same decisions, where each delivery that is past a quota is a refusal to be reported."""
+    found: list[Taken] = []
+    for decision in decisions:
+        targets = tuple([overfull(world, leaf, size_bytes) or leaf for leaf in leaves(decision)])
+        if targets == leaves(decision):
+            found.append(decision)
+        elif isinstance(decision, Expand):
+            found.append(replace(decision, targets=targets))
+        else:
+            found.append(Expand(decision.recipient, decision.address, "alias", targets))
+    return found
 
 
 def _route(world: World, recipient: str, authenticated: bool, seen: tuple[str, ...]) -> Decision:

@@ -26,7 +26,7 @@ from mockmail.core.journal import Batch
 from mockmail.core.mailbox import Entry, FlagChange, Mailbox
 from mockmail.core.message import Envelope, Message
 from mockmail.core.queue import QueueEntry
-from mockmail.core.routing import Deliver, Taken
+from mockmail.core.routing import Deliver, Taken, within_quotas
 
 if TYPE_CHECKING:
     from mockmail.core.views import MailboxView
@@ -83,6 +83,8 @@ class Store:
         world = self._world
         now = world.clock.now()
         world.journal.append(Accepted(now, message, actor.protocol, actor.session, actor.account))
+        if world.accounts.has_quotas:
+            decisions = within_quotas(world, decisions, len(message.original))
         if all(type(decision) is Deliver for decision in decisions):
             self._deliver(message, decisions, actor, received, now)  # type: ignore[arg-type]  # as just seen
         else:

@@ -151,6 +151,12 @@ class ConnectionState:
             raise Refused(no(f"Mailbox {name} is read-only", "NOPERM"))
         return mailbox
 
+    def check_room(self, size_bytes: int) -> None:
+        """Refuse what is past the account's quota (RFC 9208 section 4.4)."""
+        user = self.user
+        if not user.has_room(size_bytes):
+            raise Refused(no(f"The account is full: its quota is {user.quota_bytes} bytes", "OVERQUOTA"))
+
     @property
     def mailbox_lost(self) -> bool:
         """Whether the selected mailbox is gone, so that the client must go too."""

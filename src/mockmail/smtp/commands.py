@@ -160,7 +160,10 @@ class Conversation:
         if not transaction.smtputf8 and not path.address.isascii():
             transaction.refused += 1
             return "553 5.6.7 A recipient that is not ASCII needs the parameter SMTPUTF8 in MAIL"
-        decision = route(transaction.world, path.address, authenticated=self.login.account is not None)
+        authenticated = self.login.account is not None
+        decision = route(
+            transaction.world, path.address, authenticated=authenticated, size_bytes=transaction.declared_bytes
+        )
         if isinstance(decision, Refuse):
             transaction.refused += 1
             return f"{decision.code} {decision.status} {decision.text}"

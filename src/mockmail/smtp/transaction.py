@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mockmail.core.events import Actor
 from mockmail.core.forwarding import HOP_LIMIT, hop_count
 from mockmail.core.message import Envelope, Message
-from mockmail.core.routing import Deliver, Taken
+from mockmail.core.routing import Deliver, Taken, overfull
 from mockmail.core.world import World
 from mockmail.records import record
 from mockmail.smtp.chunking import ChunkReader
@@ -37,6 +37,8 @@ class Transaction:
     binary: bool = False
     """Whether the text may only come in chunks (BODY=BINARYMIME)."""
     decisions: list[Taken] = field(default_factory=list)
+    declared_bytes: int = 0
+    """What SIZE said (RFC 1870)."""
     rcpt_options: dict[str, Parameters] = field(default_factory=dict)
     refused: int = 0
     """How many recipients were."""
@@ -58,7 +60,8 @@ class Transaction:
         if refusal is not None:
             return refusal
         limit_bytes = self.world.settings.max_message_bytes
-        if limit_bytes is not None and int(named.get("SIZE", "0")) > limit_bytes:
+        self.declared_bytes = int(named.get("SIZE", "0"))
+        if limit_bytes is not None and self.declared_bytes > limit_bytes:
             return f"552 5.3.4 The message is larger than {limit_bytes} bytes"
         self.binary = named.get("BODY", "").upper() == "BINARYMIME"
         return None
@@ -87,6 +90,8 @@ def deliver(
         reply = f"552 5.3.4 The message is larger than {world.settings.max_message_bytes} bytes"
         return [refusal or reply for refusal in refusals], None
     taken = transaction.decisions
+    if world.accounts.has_quotas:
+        refusals = _refused_for_quota(world, taken, refusals, reader.size_bytes, lmtp=origin.link.protocol == "lmtp")
     if any(refusals):
         taken = [decision for decision, refusal in zip(taken, refusals, strict=True) if refusal is None]
     message, received = _new_message(transaction, taken or transaction.decisions, reader, origin)
@@ -100,6 +105,16 @@ def deliver(
         link = origin.link
         world.store.accept(message, taken, Actor(link.protocol, link.session, origin.account or ""), received=received)
     return [refusal or reply for refusal in refusals], message
+
+
+def _refused_for_quota(
+    world: World, decisions: Sequence[Taken], refusals: Sequence[str | None], size_bytes: int, *, lmtp: bool
+) -> Sequence[str | None]:
+    """The refusals, with those of full mailboxes. SMTP has one reply for all: there the message is refused when nobody
+    has room for it, and else taken, and reported back for those who have none."""
+    full = [overfull(world, decision, size_bytes) for decision in decisions]
+    replies = [refusal or (one.reply if one else None) for refusal, one in zip(refusals, full, strict=True)]
+    return replies if lmtp or all(replies) else refusals
 
 
 def _new_message(

@@ -70,6 +70,21 @@ class Account:
         """Delete a folder with its messages. One with folders below it leaves its name as a place only."""
         self._act(lambda account: account.delete(name))
 
+    def set_quota(self, limit_bytes: int | None) -> None:
+        """Let all folders together hold so many bytes. Mail and uploads past that are refused: ``552 5.2.2`` by SMTP
+        and LMTP, ``NO [OVERQUOTA]`` by IMAP; ``seed`` goes past it. ``None``: no limit."""
+        __tracebackhide__ = True
+        if limit_bytes is not None and (isinstance(limit_bytes, bool) or not isinstance(limit_bytes, int)):
+            raise ConfigurationError(f"limit_bytes is {limit_bytes!r}; write a number of bytes, or None for no limit.")
+        if limit_bytes is not None and limit_bytes < 0:
+            raise ConfigurationError(f"limit_bytes is {limit_bytes}; write 0 or more bytes, or None for no limit.")
+
+        def limit(account: AccountState) -> None:
+            account.quota_bytes = limit_bytes
+            self._source.world.accounts.has_quotas = True
+
+        self._act(limit)
+
     def token(self, expires_in: float | datetime.timedelta | None = 3600) -> str:
         """Issue a bearer token, with which XOAUTH2 and OAUTHBEARER log in to this account alone.
 

@@ -19,6 +19,7 @@ def append(state: ConnectionState, command: Append) -> Response:
         world.late.append(message)
         return no("The server was reset while the message came", "UNAVAILABLE")
     mailbox = state.target(command.mailbox)
+    state.check_room(len(command.message))
     flags = checked_flags(command.flags, mailbox)
     entry = world.store.append(mailbox, [(message, flags)], state.actor)[0]
     code = f"APPENDUID {mailbox.uid_validity} {entry.uid}" if state.offers("UIDPLUS") else None

@@ -58,6 +58,8 @@ def copy(state: ConnectionState, command: Transfer) -> Response:
     spans = chosen_spans(view, command.messages, uid=command.uid)
     target = state.target(command.mailbox)
     entries = chosen_entries(view, spans, uid=command.uid)
+    if state.user.quota_bytes is not None:
+        state.check_room(sum(entry.message.size for entry in entries))
     added = state.world.store.copy(view.mailbox, entries, target, state.actor)
     return ok(f"{command.full_name} completed", _copyuid(state, target, entries, added))
 
