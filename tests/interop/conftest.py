@@ -169,8 +169,15 @@ if (kind === "api") {
   client = new MailpitCommands();
 }
 const results = [];
+// All that a user of the client may call, by the client's own class.
+client.methods = () => Object.getOwnPropertyNames(Object.getPrototypeOf(client));
 const picked = ({ result, pick }) => pick.reduce((at, key) => at[key], results[result]);
-const filled = (value) => (value && value.result !== undefined ? picked(value) : value);
+const filled = (value) => {
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map(filled);
+  if (value.result !== undefined) return picked(value);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, filled(inner)]));
+};
 for (const [method, ...given] of calls) {
   try {
     let value = client[method](...given.map(filled));

@@ -25,6 +25,93 @@ MAIL = {
 }
 
 
+def at(number: int, *pick: Any) -> dict[str, Any]:
+    """What an earlier call returned."""
+    return {"result": number, "pick": list(pick)}
+
+
+API_READING: list[list[Any]] = [
+    ["sendMessage", MAIL],
+    ["searchMessages", {"query": "subject:grüße to:bob tag:welcome has:attachment", "start": 0, "limit": 5}],
+    ["getMessageSummary", at(0, "ID")],
+    ["getMessageHeaders"],
+    ["getMessageAttachment", at(0, "ID"), at(2, "Attachments", 0, "PartID")],
+    ["getAttachmentThumbnail", at(0, "ID"), at(2, "Attachments", 0, "PartID")],
+    ["getMessageSource"],
+    ["renderMessageHTML"],
+    ["renderMessageText"],
+    ["listMessages", 0, 10],
+]
+API_CHANGING: list[list[Any]] = [
+    ["listMessages"],
+    ["setReadStatus", {"Read": True}],
+    ["setReadStatus", {"Search": "subject:Two", "Read": False}, {"tz": "Europe/Berlin"}],
+    ["searchMessages", {"query": "is:unread"}],
+    ["setTags", {"IDs": [at(0, "messages", 2, "ID")], "Tags": ["First tag"]}],
+    ["renameTag", "First tag", "Second tag"],
+    ["getTags"],
+    ["deleteTag", "Second tag"],
+    ["deleteMessagesBySearch", {"query": "subject:Three"}],
+    ["deleteMessages", {"IDs": [at(0, "messages", 2, "ID")]}],
+    ["waitForMessages", {"count": 1, "exact": True}],
+    ["waitForMessage", {"query": "subject:Two"}],
+    ["deleteMessages"],
+    ["listMessages"],
+]
+CHAOS = {"Recipient": {"ErrorCode": 452, "Probability": 100}}
+API_CHECKING: list[list[Any]] = [
+    ["sendMessage", MAIL],
+    ["getInfo"],
+    ["getConfiguration"],
+    ["htmlCheck"],
+    ["linkCheck"],
+    ["spamAssassinCheck"],
+    ["releaseMessage", at(0, "ID"), {"To": ["x@else.test"]}],
+    ["setChaosTriggers", CHAOS],
+    ["getChaosTriggers"],
+    ["setChaosTriggers"],
+]
+CYPRESS_REQUESTS: list[list[Any]] = [
+    ["mailpitSendMail", {"attachments": [{"Content": PNG, "Filename": "pixel.png"}]}],
+    ["mailpitGetAllMails"],
+    ["mailpitGetMail"],
+    ["mailpitGetMail", at(0, "ID")],
+    ["mailpitGetEmailsBySubject", "Hello Mailpit"],
+    ["mailpitHasEmailsBySubject", "Hello Mailpit"],
+    ["mailpitNotHasEmailsBySubject", "Goodbye"],
+    ["mailpitGetEmailsByTo", "jane@example.com"],
+    ["mailpitHasEmailsByTo", "jane@example.com"],
+    ["mailpitNotHasEmailsByTo", "nobody@example.com"],
+    ["mailpitGetSubject", at(2)],
+    ["mailpitGetRecipientAddress", at(2)],
+    ["mailpitGetFromAddress", at(2)],
+    ["mailpitGetAttachments", at(2)],
+    ["mailpitGetMailHTMlBody", at(2)],
+    ["mailpitGetMailTextBody", at(2)],
+    ["mailpitSetStatusAsUnRead", at(2)],
+    ["mailpitHasEmailsBySearch", "is:unread"],
+    ["mailpitSetStatusAsRead", at(2)],
+    ["mailpitNotHasEmailsBySearch", "is:unread"],
+    ["mailpitSetAllEmailStatusAsUnRead"],
+    ["mailpitSearchEmails", "is:unread hello"],
+    ["mailpitSetAllEmailStatusAsRead"],
+    ["mailpitGetMailSpamAssassinSummary", at(2)],
+    ["mailpitGetMailSpamAssainSummary", at(2)],
+    ["mailpitDeleteEmailsBySearch", "subject:Hello"],
+    ["mailpitSearchEmails", "hello from mailpit"],
+    ["mailpitDeleteAllEmails"],
+]
+DRIVEN = {
+    "api": {call[0] for calls in (API_READING, API_CHANGING, API_CHECKING) for call in calls},
+    "cypress": {call[0] for call in CYPRESS_REQUESTS},
+}
+INNER = {
+    "api": {"constructor", "request"},
+    "cypress": {"constructor", "request", "mailpitUrl", "resolveAuth", "setReadStatus", "waitForCondition"},
+}
+"""What users do not call."""
+
+
 @pytest.fixture
 def mail() -> Iterator[MockMail]:
     with MockMail(http_port=0) as server:
@@ -32,27 +119,15 @@ def mail() -> Iterator[MockMail]:
         server.faults.clear()
 
 
-def at(number: int, *pick: Any) -> dict[str, Any]:
-    """What an earlier call returned."""
-    return {"result": number, "pick": list(pick)}
+@pytest.mark.parametrize("client", DRIVEN)
+def test_every_call_of_the_clients_is_made_below(mail: MockMail, mailpit_clients: Clients, client: str) -> None:
+    (methods,) = mailpit_clients(client, mail.http.url, [["methods"]])
+    assert set(methods) - INNER[client] == DRIVEN[client]
 
 
 def test_mailpit_api_sends_reads_and_searches(mail: MockMail, mailpit_clients: Clients) -> None:
     sent, found, got, headers, part, thumb, source, html, text, listed = mailpit_clients(
-        "api",
-        mail.http.url,
-        [
-            ["sendMessage", MAIL],
-            ["searchMessages", {"query": "subject:grüße to:bob tag:welcome has:attachment", "start": 0, "limit": 5}],
-            ["getMessageSummary", at(0, "ID")],
-            ["getMessageHeaders"],
-            ["getMessageAttachment", at(0, "ID"), at(2, "Attachments", 0, "PartID")],
-            ["getAttachmentThumbnail", at(0, "ID"), at(2, "Attachments", 0, "PartID")],
-            ["getMessageSource"],
-            ["renderMessageHTML"],
-            ["renderMessageText"],
-            ["listMessages", 0, 10],
-        ],
+        "api", mail.http.url, API_READING
     )
     message = mail.assert_delivered(to="hidden@example.test", subject=MAIL["Subject"], timeout=0)
     assert sent == {"ID": message.id}
@@ -73,25 +148,7 @@ def test_mailpit_api_sends_reads_and_searches(mail: MockMail, mailpit_clients: C
 def test_mailpit_api_changes_and_deletes(mail: MockMail, mailpit_clients: Clients) -> None:
     for subject in ("One", "Two", "Three"):
         mail.seed(to="bob@example.test", subject=subject)
-    results = mailpit_clients(
-        "api",
-        mail.http.url,
-        [
-            ["setReadStatus", {"Read": True}],
-            ["setReadStatus", {"Search": "subject:Two", "Read": False}, {"tz": "Europe/Berlin"}],
-            ["searchMessages", {"query": "is:unread"}],
-            ["setTags", {"IDs": [mail.account("bob@example.test").inbox[0].id], "Tags": ["First tag"]}],
-            ["renameTag", "First tag", "Second tag"],
-            ["getTags"],
-            ["deleteTag", "Second tag"],
-            ["deleteMessagesBySearch", {"query": "subject:Three"}],
-            ["deleteMessages", {"IDs": [mail.account("bob@example.test").inbox[0].id]}],
-            ["waitForMessages", {"count": 1, "exact": True}],
-            ["waitForMessage", {"query": "subject:Two"}],
-            ["deleteMessages"],
-            ["listMessages"],
-        ],
-    )
+    _, *results = mailpit_clients("api", mail.http.url, API_CHANGING)
     assert [one for index, one in enumerate(results) if index in (0, 1, 3, 4, 6, 7, 8, 11)] == ["ok"] * 8
     assert results[2]["messages"][0]["Subject"] == "Two"
     assert results[5] == ["Second tag"]
@@ -100,22 +157,8 @@ def test_mailpit_api_changes_and_deletes(mail: MockMail, mailpit_clients: Client
 
 
 def test_mailpit_api_checks_state_and_chaos(mail: MockMail, mailpit_clients: Clients) -> None:
-    chaos = {"Recipient": {"ErrorCode": 452, "Probability": 100}}
     _, info, webui, html, links, spam, release, set_chaos, chaos_now, off = mailpit_clients(
-        "api",
-        mail.http.url,
-        [
-            ["sendMessage", MAIL],
-            ["getInfo"],
-            ["getConfiguration"],
-            ["htmlCheck"],
-            ["linkCheck"],
-            ["spamAssassinCheck"],
-            ["releaseMessage", at(0, "ID"), {"To": ["x@else.test"]}],
-            ["setChaosTriggers", chaos],
-            ["getChaosTriggers"],
-            ["setChaosTriggers"],
-        ],
+        "api", mail.http.url, API_CHECKING
     )
     assert (info["Messages"], info["Unread"], info["Tags"]) == (1, 1, {"Welcome": 1})
     assert (webui["MessageRelay"]["Enabled"], webui["ChaosEnabled"]) == (False, True)
@@ -130,32 +173,36 @@ def test_mailpit_api_checks_state_and_chaos(mail: MockMail, mailpit_clients: Cli
     assert off["Recipient"]["Probability"] == 0
 
 
+def test_mailpit_api_releases_what_can_be_relayed(mailpit_clients: Clients) -> None:
+    with (
+        MockMail(domains=["example.test"]) as hop,
+        MockMail(http_port=0, domains=["example.org"], routes={"example.test": hop.smtp.address}) as mail,
+    ):
+        mail.seed(to="bob@example.org", subject="Go on")
+        calls = [["listMessages"], ["releaseMessage", at(0, "messages", 0, "ID"), {"To": ["eve@example.test"]}]]
+        assert mailpit_clients("api", mail.http.url, calls)[1] == "ok"
+        mail.assert_relayed(to="eve@example.test")
+        hop.assert_delivered(to="eve@example.test", subject="Go on")
+
+
 def test_cypress_mailpit_makes_all_its_requests(mail: MockMail, mailpit_clients: Clients) -> None:
-    results = mailpit_clients(
-        "cypress",
-        mail.http.url,
-        [
-            ["mailpitSendMail"],
-            ["mailpitGetAllMails"],
-            ["mailpitGetMail"],
-            ["mailpitGetMail", at(0, "ID")],
-            ["mailpitGetEmailsBySubject", "Hello Mailpit"],
-            ["mailpitHasEmailsBySubject", "Hello Mailpit"],
-            ["mailpitGetEmailsByTo", "jane@example.com"],
-            ["mailpitNotHasEmailsByTo", "nobody@example.com"],
-            ["mailpitGetMailHTMlBody", at(2)],
-            ["mailpitGetMailTextBody", at(2)],
-            ["mailpitSetStatusAsUnRead", at(2)],
-            ["mailpitSetAllEmailStatusAsRead"],
-            ["mailpitGetMailSpamAssassinSummary", at(2)],
-            ["mailpitDeleteEmailsBySearch", "subject:Hello"],
-            ["mailpitSearchEmails", "hello from mailpit"],
-            ["mailpitDeleteAllEmails"],
-        ],
-    )
-    failed = [index for index, one in enumerate(results) if isinstance(one, dict) and "failed" in one]
-    assert failed == [12], results  # spam checks are not enabled here, and Mailpit answers so where they are not
-    assert results[2]["Subject"] == "Hello Mailpit"
-    assert (results[4]["messages_count"], results[6]["messages_count"], results[14]["messages_count"]) == (1, 1, 0)
-    assert "<p>hello from mailpit</p>" in results[8]
-    assert results[9] == "hello from mailpit\r\n"
+    results = mailpit_clients("cypress", mail.http.url, CYPRESS_REQUESTS)
+    made = dict(zip([call[0] for call in CYPRESS_REQUESTS], results, strict=True))
+    failed = {name for name, one in made.items() if isinstance(one, dict) and "failed" in one}
+    # There are no spam checks, and Mailpit answers so where they are not enabled.
+    assert failed == {"mailpitGetMailSpamAssassinSummary", "mailpitGetMailSpamAssainSummary"}, results
+    assert "404" in made["mailpitGetMailSpamAssassinSummary"]["failed"]
+    assert results[2] == results[3]
+    assert made["mailpitGetSubject"] == "Hello Mailpit"
+    assert made["mailpitGetRecipientAddress"] == ["jane@example.com"]
+    assert made["mailpitGetFromAddress"] == "from@example.com"
+    assert made["mailpitGetAttachments"] == ["pixel.png"]
+    assert "<p>hello from mailpit</p>" in made["mailpitGetMailHTMlBody"]
+    assert made["mailpitGetMailTextBody"] == "hello from mailpit\r\n"
+    counts = {name: one["messages_count"] for name, one in made.items() if "Emails" in name and "count" in str(one)}
+    assert {name for name, count in counts.items() if not count} == {
+        "mailpitNotHasEmailsBySubject",
+        "mailpitNotHasEmailsByTo",
+        "mailpitNotHasEmailsBySearch",
+        "mailpitSearchEmails",  # the last one, after all were deleted
+    }

@@ -150,7 +150,7 @@ async def _set_read(request: Request) -> Response:
     ids = strings(body.get("IDs"), "IDs")
     query = as_text(body.get("Search"), "Search", "").strip()
     if ids and query:
-        raise Refusal(400, "You can set either IDs or Search, not both")
+        raise Refusal(400, "You may specify either IDs or a search query, not both")
     if ids:
         rows = _rows_of(catalogue, ids)
     elif query:
@@ -248,21 +248,26 @@ async def _set_tags(request: Request) -> Response:
     tags = [_checked_tag(tag) for tag in strings(body.get("Tags"), "Tags") if tag.strip()]
     for row in _rows_of(catalogue, strings(body.get("IDs"), "IDs")):
         catalogue.set_tags(row.message, tags)
+        desk(request).tell("update", {"ID": row.message.id, "Tags": list(catalogue.tags(row.message))})
     return ok()
 
 
 async def _rename_tag(request: Request) -> Response:
     _, catalogue = place(request)
     new = _checked_tag(as_text((await read_object(request)).get("Name"), "Name"))
-    if not catalogue.rename_tag(request.path_params["tag"], new):
-        raise Refusal(404, f"tag not found: {request.path_params['tag']}")
-    return ok()
+    return _renamed(request, catalogue, new)
 
 
 async def _delete_tag(request: Request) -> Response:
     _, catalogue = place(request)
-    if not catalogue.rename_tag(request.path_params["tag"], None):
-        raise Refusal(404, f"tag not found: {request.path_params['tag']}")
+    return _renamed(request, catalogue, None)
+
+
+def _renamed(request: Request, catalogue: Catalogue, new: str | None) -> Response:
+    tag = request.path_params["tag"]
+    if not catalogue.rename_tag(tag, new):
+        raise Refusal(400, f"tag not found: {tag}")
+    desk(request).tell("prune")
     return ok()
 
 

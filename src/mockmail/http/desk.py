@@ -54,12 +54,19 @@ class Desk:
         self.on_error = on_error
         self.chaos: dict[str, Fault] = {}
         """Mailpit's chaos triggers in force, by name."""
+        self.listeners: set[Callable[[dict[str, Any]], None]] = set()
+        """Who follows Mailpit's events; see :meth:`tell`."""
         self._worlds = 0
         self._catalogues: WeakKeyDictionary[World, Catalogue] = WeakKeyDictionary()
 
     @property
     def world(self) -> World:
         return self.server.world
+
+    def tell(self, kind: str, data: Any = None) -> None:
+        """Tell Mailpit's listeners of something that is no event of the journal, such as other tags."""
+        for listener in self.listeners:
+            listener({"Type": kind, "Data": data})
 
     def catalogue(self, world: World) -> Catalogue:
         """The one list of all mail of a world."""

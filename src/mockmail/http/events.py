@@ -14,7 +14,17 @@ from typing import Any
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from mockmail.core.events import Appended, Delivered, Event, Expunged, FlagsChanged, Seeded
+from mockmail.core.events import (
+    Appended,
+    Delivered,
+    Event,
+    Expunged,
+    FlagsChanged,
+    LoginFailed,
+    Rejected,
+    Seeded,
+    SessionOpened,
+)
 from mockmail.core.world import World
 from mockmail.http.api import item
 from mockmail.http.desk import Desk, desk
@@ -25,9 +35,12 @@ __all__ = ["ROUTES", "follow", "longer"]
 BATCH = 500
 
 
-async def longer(world: World, length: int, timeout_seconds: float | None = None) -> bool:
-    """Wait until the world's journal has more than ``length`` records, or the world is over; false when time is."""
-    event = asyncio.Event()
+async def longer(
+    world: World, length: int, timeout_seconds: float | None = None, event: asyncio.Event | None = None
+) -> bool:
+    """Wait until the world's journal has more than ``length`` records, or the world is over; false when time is. It
+    also ends when somebody else sets ``event``."""
+    event = event or asyncio.Event()
     cancel = world.journal.when_longer(length, event.set)
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -39,12 +52,14 @@ async def longer(world: World, length: int, timeout_seconds: float | None = None
     return True
 
 
-async def follow(here: Desk) -> AsyncIterator[tuple[World, list[Event]]]:
-    """Events from now on, some at a time, with their world. An empty list of another world: there was a reset."""
+async def follow(here: Desk, woken: asyncio.Event) -> AsyncIterator[tuple[World, list[Event] | None]]:
+    """Events from now on, some at a time, with their world; none when somebody set ``woken``. ``None`` instead of
+    events: there was a reset."""
     world = here.world
     position = len(world.journal.records)
     while True:
-        await longer(world, position)
+        woken.clear()
+        await longer(world, position, event=woken)
         stop = min(len(world.journal.records), position + BATCH)
         if stop > position:
             events = world.journal.events(position, stop)
@@ -54,6 +69,8 @@ async def follow(here: Desk) -> AsyncIterator[tuple[World, list[Event]]]:
             if here.world is world:
                 return  # the server stops
             world, position = here.world, 0
+            yield world, None
+        else:
             yield world, []
 
 
@@ -69,6 +86,8 @@ def _stats(here: Desk) -> dict[str, Any]:
 def _told(here: Desk, world: World, events: list[Event]) -> Iterator[dict[str, Any]]:
     catalogue = here.catalogue(world)
     changed: dict[str, None] = {}
+    gone: dict[str, None] = {}
+    pruned = False
     for event in events:
         if isinstance(event, Delivered | Seeded | Appended):
             row = catalogue.row(event.message.id)
@@ -77,7 +96,21 @@ def _told(here: Desk, world: World, events: list[Event]) -> Iterator[dict[str, A
         elif isinstance(event, FlagsChanged):
             changed[event.message.id] = None
         elif isinstance(event, Expunged) and catalogue.row(event.message.id) is None:
-            yield {"Type": "delete", "Data": {"ID": event.message.id}}
+            if event.account:
+                gone[event.message.id] = None
+            else:
+                pruned = True  # by nobody: there was more mail than max_messages
+        elif isinstance(event, Rejected):
+            yield _error(world, event.protocol, event.session, event.code, event.reply)
+        elif isinstance(event, LoginFailed) and event.protocol in ("smtp", "lmtp"):
+            yield _error(world, event.protocol, event.session, 535, f"535 5.7.8 {event.reason}")
+    emptied = bool(gone) and not catalogue.rows()
+    if not emptied or len(gone) == 1:
+        yield from ({"Type": "delete", "Data": {"ID": message_id}} for message_id in gone)
+    if emptied:
+        yield {"Type": "truncate", "Data": None}
+    if pruned:
+        yield {"Type": "prune", "Data": None}
     for message_id in changed:
         row = catalogue.row(message_id)
         if row is not None:
@@ -85,11 +118,24 @@ def _told(here: Desk, world: World, events: list[Event]) -> Iterator[dict[str, A
             yield {"Type": "update", "Data": data}
 
 
+def _error(world: World, protocol: str, session: str, code: int, reply: str) -> dict[str, Any]:
+    peers = [event.peer[0] for event in world.journal.of(SessionOpened) if event.session == session]
+    level = "warning" if code < 500 else "error"
+    data = {"Level": level, "Type": f"{protocol}d", "IP": peers[-1] if peers else "", "Message": reply}
+    return {"Type": "error", "Data": data}
+
+
 async def _mailpit_events(socket: WebSocket) -> None:
     here = desk(socket)
     await socket.accept()
     sender = asyncio.current_task()
     assert sender is not None
+    notes: list[dict[str, Any]] = []
+    woken = asyncio.Event()
+
+    def note(message: dict[str, Any]) -> None:
+        notes.append(message)
+        woken.set()
 
     async def listen() -> None:
         """Clients say nothing; their going is heard of here."""
@@ -99,20 +145,22 @@ async def _mailpit_events(socket: WebSocket) -> None:
         sender.cancel()
 
     listener = asyncio.get_running_loop().create_task(listen())
+    here.listeners.add(note)
     try:
         await _send(socket, _stats(here))
-        async for world, events in follow(here):
-            if not events:
-                await _send(socket, {"Type": "truncate", "Data": None})
-            messages = list(_told(here, world, events))
+        async for world, events in follow(here, woken):
+            messages = [{"Type": "truncate", "Data": None}] if events is None else list(_told(here, world, events))
+            messages += notes
+            notes.clear()
             for message in messages:
                 await _send(socket, message)
-            if messages or not events:
+            if messages:
                 await _send(socket, _stats(here))
     except (asyncio.CancelledError, WebSocketDisconnect):
         # Gone, or stopped: either way there is nobody to tell.
         return
     finally:
+        here.listeners.discard(note)
         listener.cancel()
 
 

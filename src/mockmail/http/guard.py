@@ -22,6 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mockmail.config import Settings
+from mockmail.http.compress import Compressed, accepts_gzip
 from mockmail.http.desk import Desk
 from mockmail.http.replies import REQUEST_LIMIT_BYTES, Refusal
 
@@ -71,11 +72,12 @@ class Guard:
         elif scope["method"] == "OPTIONS":
             await PlainTextResponse("")(scope, receive, answer)
         else:
-            await self._serve(scope, _Body(receive, headers), answer)
+            takes_gzip = scope["method"] != "HEAD" and accepts_gzip(headers.get("accept-encoding", ""))
+            await self._serve(scope, _Body(receive, headers), answer, compress=takes_gzip)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, compress: bool = False) -> None:
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, Compressed(send) if compress else send)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._desk.on_error(error)
             if scope["type"] == "http" and isinstance(send, _Answer) and not send.started:
@@ -126,7 +128,7 @@ class _Answer:
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            headers = [*message.get("headers", ()), *_SECURITY_HEADERS, (b"vary", b"Origin")]
+            headers = [*message.get("headers", ()), *_SECURITY_HEADERS, (b"vary", b"Origin, Accept-Encoding")]
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"no-store"))
             if self._origin is not None:

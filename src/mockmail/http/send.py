@@ -34,8 +34,12 @@ from mockmail.http.replies import (
 
 __all__ = ["ROUTES", "can_release", "submit"]
 
-_ONCE = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "mime-version"})
-_MADE_HERE = frozenset({"content-type", "content-transfer-encoding", "content-disposition"})
+_MADE_HERE = frozenset(
+    {
+        "from", "to", "cc", "bcc", "reply-to", "subject", "date", "mime-version", "content-type",
+        "content-transfer-encoding", "content-disposition",
+    }
+)  # fmt: skip
 
 
 def submit(
@@ -110,8 +114,7 @@ def _composed(body: dict[str, Any], world: World) -> tuple[EmailMessage, str, li
                 email["Reply-To" if name == "ReplyTo" else name] = people
         email["Subject"] = as_text(body.get("Subject"), "Subject", "")
         _add_headers(email, body.get("Headers"))
-        if "Date" not in email:
-            email["Date"] = format_datetime(world.clock.now())
+        email["Date"] = format_datetime(world.clock.now())
         if "Message-ID" not in email:
             email["Message-ID"] = make_msgid(domain="mockmail.invalid")
         _add_content(email, body)
@@ -146,8 +149,8 @@ def _add_headers(email: EmailMessage, value: Any) -> None:
         if not name or not all("!" <= char <= "~" and char != ":" for char in name):
             raise Refusal(400, f"Headers has {name!r}, which is no name of a header field"[:300])
         if lower in _MADE_HERE:
-            raise Refusal(400, f"Headers has {name}, which is made from the content")
-        if lower in _ONCE:
+            raise Refusal(400, f'cannot overwrite header: "{name}"')
+        if lower == "message-id":
             del email[name]
         email[name] = as_text(text, f"Headers[{name!r}]")
 
@@ -170,7 +173,9 @@ def _attach(email: EmailMessage, value: Any) -> None:
         raise Refusal(400, "Attachments has an element that is no object")
     filename = as_text(value.get("Filename"), "Filename")
     try:
-        content = base64.b64decode(as_text(value.get("Content"), "Content").encode("ascii"), validate=True)
+        # A browser's readAsDataURL() gives "data:image/png;base64,...".
+        coded = as_text(value.get("Content"), "Content").rpartition(",")[2]
+        content = base64.b64decode(coded.encode("ascii"), validate=True)
     except (binascii.Error, ValueError):
         raise Refusal(400, f"The content of {filename!r} is no base64"[:300]) from None
     kind = as_text(value.get("ContentType"), "ContentType", "") or mimetypes.guess_type(filename)[0] or ""

@@ -10,11 +10,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from mockmail.core.events import Accepted, Delivered, Rejected
+from mockmail.config import Settings
+from mockmail.core.events import Accepted, Rejected
 from mockmail.http.api import place
 from mockmail.http.desk import desk
 from mockmail.http.replies import JSONReply, mailpit_route
 from mockmail.http.send import can_release
+from mockmail.relaying import parse_smarthost
 
 __all__ = ["ROUTES", "version"]
 
@@ -48,7 +50,7 @@ def _numbers(request: Request) -> dict[str, int]:
         "accepted": len(accepted),
         "accepted_size": sum(event.message.size for event in accepted),
         "rejected": len(world.journal.of(Rejected)),
-        "delivered": len(world.journal.of(Delivered)),
+        "ignored": 0,
     }
 
 
@@ -76,13 +78,21 @@ async def _info(request: Request) -> Response:
     return JSONReply(told)
 
 
+def _next_hop(settings: Settings) -> str:
+    """Where mail is released to, when that is one place."""
+    if settings.smarthost is None:
+        return ""
+    hop = parse_smarthost(settings.smarthost)
+    return f"{hop.host}:{hop.port}"
+
+
 async def _webui(request: Request) -> Response:
     return JSONReply(
         {
             "Label": "mockmail",
             "MessageRelay": {
                 "Enabled": can_release(desk(request).world),
-                "SMTPServer": "",
+                "SMTPServer": _next_hop(desk(request).world.settings),
                 "ReturnPath": "",
                 "AllowedRecipients": "",
                 "BlockedRecipients": "",
@@ -101,11 +111,6 @@ async def _alive(request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-async def _ready(request: Request) -> Response:
-    # Ports are bound before this one is served, and mail is taken from then on.
-    return PlainTextResponse("ok" if desk(request).server.endpoints else "starting")
-
-
 _METRICS = (
     ("messages", "gauge", "Messages in all mailboxes", "messages"),
     ("messages_unread", "gauge", "Messages not yet read", "unread"),
@@ -114,6 +119,7 @@ _METRICS = (
     ("smtp_accepted_total", "counter", "Messages taken over from clients", "accepted"),
     ("smtp_accepted_size_bytes_total", "counter", "Bytes of messages taken over", "accepted_size"),
     ("smtp_rejected_total", "counter", "Senders, recipients and messages refused", "rejected"),
+    ("smtp_ignored_total", "counter", "Duplicates passed over; there are none", "ignored"),
     ("uptime_seconds", "gauge", "Seconds since the start", "uptime"),
     ("memory_usage_bytes", "gauge", "Memory of the process at its peak", "memory"),
 )
@@ -125,6 +131,10 @@ async def _metrics(request: Request) -> Response:
     for name, kind, text, key in _METRICS:
         full = f"mailpit_{name}"
         lines.append(f"# HELP {full} {text}\n# TYPE {full} {kind}\n{full} {numbers[key]}\n")
+    _, catalogue = place(request)
+    lines.append("# HELP mailpit_tag_messages Messages with a tag\n# TYPE mailpit_tag_messages gauge\n")
+    # A tag has no quotation mark, backslash or line end, which a label would have escaped.
+    lines += [f'mailpit_tag_messages{{tag="{tag}"}} {count}\n' for tag, count in catalogue.all_tags().items()]
     return PlainTextResponse("".join(lines), media_type="text/plain; version=0.0.4")
 
 
@@ -132,6 +142,7 @@ ROUTES = [
     mailpit_route("/api/v1/info", _info, "GET"),
     mailpit_route("/api/v1/webui", _webui, "GET"),
     mailpit_route("/livez", _alive, "GET"),
-    mailpit_route("/readyz", _ready, "GET"),
+    # The other ports are bound before this one is served, and mail is taken from then on.
+    mailpit_route("/readyz", _alive, "GET"),
     mailpit_route("/metrics", _metrics, "GET"),
 ]

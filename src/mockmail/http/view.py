@@ -71,7 +71,7 @@ async def _latest(request: Request) -> Response:
     _, catalogue = place(request)
     rows = await searched(catalogue, request.query_params.get("query", ""), request)
     if not rows:
-        raise Refusal(404, "Message not found")
+        return RedirectResponse("/", 302)
     suffix = "html" if rows[0].message.html else "txt"
     return RedirectResponse(f"/view/{rows[0].message.id}.{suffix}", 302)
 

@@ -106,7 +106,9 @@ def test_tags_are_set_renamed_and_removed(web: Any) -> None:
     assert web.get("/api/v1/info").json["Tags"] == {"a": 1, "Old news": 1}
     assert web("DELETE", "/api/v1/tags/a").text == "ok"
     assert web.get("/api/v1/search?query=tag:a").json["messages_count"] == 0
-    assert web("DELETE", "/api/v1/tags/a").status == 404
+    unknown = web("DELETE", "/api/v1/tags/a")
+    assert (unknown.status, unknown.text) == (400, "tag not found: a")
+    assert web("PUT", "/api/v1/tags/a", {"Name": "b"}).status == 400
     assert web("PUT", "/api/v1/tags", {"IDs": [], "Tags": ["<b>"]}).status == 400
 
 

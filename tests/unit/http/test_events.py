@@ -1,6 +1,7 @@
 """Mailpit's WebSocket: what happens is told at once."""
 
 import json
+import smtplib
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -66,6 +67,7 @@ def test_mail_its_reading_and_its_end_are_told(web: Any, listen: Callable[..., L
     assert client.message()["Data"]["Unread"] == 0
     web.mail.account("bob@example.test").inbox.clear()
     assert client.message() == {"Type": "delete", "Data": {"ID": stored.id}}
+    assert client.message() == {"Type": "truncate", "Data": None}
     assert client.message()["Type"] == "stats"
     web.mail.reset()
     assert client.message() == {"Type": "truncate", "Data": None}
@@ -89,3 +91,52 @@ def test_a_stop_ends_it(web: Any, listen: Callable[..., Listener]) -> None:
     except ConnectionError:
         left = b""
     assert left == b""
+
+
+def test_other_tags_are_told(web: Any, listen: Callable[..., Listener]) -> None:
+    stored = web.mail.seed(to="bob@example.test", subject="One")
+    client = listen(web)
+    assert client.message()["Type"] == "stats"
+    web("PUT", "/api/v1/tags", {"IDs": [stored.id], "Tags": ["a"]})
+    assert client.message() == {"Type": "update", "Data": {"ID": stored.id, "Tags": ["a"]}}
+    assert client.message()["Type"] == "stats"
+    web("PUT", "/api/v1/tags/a", {"Name": "b"})
+    assert client.message() == {"Type": "prune", "Data": None}
+
+
+def test_an_emptied_list_is_truncated(web: Any, listen: Callable[..., Listener]) -> None:
+    for number in range(3):
+        web.mail.seed(to="bob@example.test", subject=str(number))
+    client = listen(web)
+    assert client.message()["Data"]["Total"] == 3
+    web("DELETE", "/api/v1/messages")
+    assert client.message() == {"Type": "truncate", "Data": None}
+    assert client.message()["Data"]["Total"] == 0
+
+
+def test_what_goes_because_there_is_too_much_is_pruned(
+    serve: Callable[..., Any], listen: Callable[..., Listener]
+) -> None:
+    web = serve(max_messages=1)
+    client = listen(web)
+    assert client.message()["Type"] == "stats"
+    with smtplib.SMTP(*web.mail.smtp.address) as smtp:
+        for subject in ("One", "Two"):
+            smtp.sendmail("app@example.test", "bob@example.test", f"Subject: {subject}\r\n\r\nHi\r\n")
+    told = [client.message()]
+    while told[-1]["Type"] != "prune":
+        told.append(client.message())
+    assert {one["Type"] for one in told} == {"new", "stats", "prune"}
+
+
+def test_refusals_are_told_as_errors(serve: Callable[..., Any], listen: Callable[..., Listener]) -> None:
+    web = serve(users={"bob@example.test": "secret"})
+    client = listen(web)
+    assert client.message()["Type"] == "stats"
+    with smtplib.SMTP(*web.mail.smtp.address) as smtp:
+        smtp.ehlo()
+        smtp.mail("app@example.test")
+        refusal = smtp.rcpt("eve@example.test")[1].decode()
+    told = client.message()
+    assert told["Type"] == "error"
+    assert told["Data"] == {"Level": "error", "Type": "smtpd", "IP": "127.0.0.1", "Message": f"550 {refusal}"}

@@ -19,6 +19,12 @@ def test_mail_sent_is_delivered_to_every_recipient(web: Any) -> None:
     assert web.mail.account("ann@example.test").inbox[0].message_id.startswith("<")
 
 
+def test_an_attachment_may_be_as_a_browser_reads_it(web: Any) -> None:
+    attachment = {"Filename": "a.bin", "Content": "data:application/octet-stream;base64,AAEC"}
+    web("POST", "/api/v1/send", {"From": SENDER, "To": TO, "Attachments": [attachment]})
+    assert web.mail.assert_delivered(timeout=0).attachments[0].content == b"\0\1\2"
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
@@ -30,7 +36,8 @@ def test_mail_sent_is_delivered_to_every_recipient(web: Any) -> None:
         ({"From": SENDER, "To": TO, "Subject": "a\r\nBcc: x@y.z"}, "cannot be written"),
         ({"From": SENDER, "To": TO, "Headers": {"X": "a\nb"}}, "cannot be written"),
         ({"From": SENDER, "To": TO, "Headers": {"X Y": "a"}}, "no name of a header field"),
-        ({"From": SENDER, "To": TO, "Headers": {"Content-Type": "text/x"}}, "made from the content"),
+        ({"From": SENDER, "To": TO, "Headers": {"Content-Type": "text/x"}}, 'cannot overwrite header: "Content-Type"'),
+        ({"From": SENDER, "To": TO, "Headers": {"date": "today"}}, 'cannot overwrite header: "date"'),
         ({"From": SENDER, "To": TO, "Attachments": [{"Filename": "a", "Content": "?"}]}, "no base64"),
         ({"From": SENDER, "To": TO, "Attachments": [{"Content": ""}]}, "Filename is no string"),
         ({"From": SENDER, "To": "bob@example.test"}, "To is no list"),

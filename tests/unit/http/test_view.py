@@ -39,7 +39,9 @@ def test_html_is_shown_in_a_sandbox_with_its_own_pictures(web: Any) -> None:
 
 
 def test_text_and_latest(web: Any) -> None:
-    assert web.get("/view/latest").status == 404
+    nothing = web.get("/view/latest")
+    assert (nothing.status, nothing.headers["location"]) == (302, "/")
+    assert web.get("/view/latest.html").status == 404
     message = web.mail.seed(to="bob@example.test", subject="T", text="Hello")
     assert web.get(f"/view/{message.id}.txt").text == "Hello\r\n"
     assert web.get(f"/view/{message.id}.html").status == 404
