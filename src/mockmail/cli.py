@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mockmail", description="The mail system your tests talk to.")
     parser.add_argument("--version", action="version", version=f"mockmail {version('mockmail')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("demo", help="play a mail system's day on real sockets, and print it")
+    commands.add_parser("demo", help="play the story of two messages that cross servers, on real sockets, and print it")
     serve = commands.add_parser(
         "serve",
         help="run SMTP, POP3, IMAP and HTTP servers until stopped",

@@ -137,15 +137,6 @@ def test_a_port_in_use_is_status_3() -> None:
     assert f"{port}" in ran.stderr
 
 
-def test_the_demonstration_plays() -> None:
-    ran = run("demo")
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "250  alice@example.test -> bob@example.test: 'Lunch?'" in ran.stdout
-    assert "550  5.1.1 <nobody@example.test>" in ran.stdout
-    assert "second visit: 2 messages" in ran.stdout
-    assert "Projects/2026: ['Notes']" in ran.stdout
-
-
 def test_help_names_each_setting_with_its_variable() -> None:
     from mockmail.config import setting_fields
 

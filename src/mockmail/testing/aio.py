@@ -8,6 +8,7 @@ from typing import Any, Literal, Unpack, overload
 
 from mockmail.core.events import (
     Appended,
+    Bounced,
     Command,
     Expunged,
     Fetched,
@@ -15,10 +16,12 @@ from mockmail.core.events import (
     LoginFailed,
     Moved,
     Rejected,
+    Relayed,
     TLSFailed,
     TLSStarted,
 )
 from mockmail.core.message import Message, StoredMessage
+from mockmail.core.queue import QueuedMessage
 from mockmail.testing import expect
 from mockmail.testing.aio_relay import AsyncRelay
 from mockmail.testing.awaiting import run_async
@@ -98,6 +101,18 @@ class _AsyncDelivery:
     async def wait_for(
         self, count: int, what: Literal["rejected"], *, timeout: float | None = None, **criteria: Any
     ) -> list[Rejected]: ...
+    @overload
+    async def wait_for(
+        self, count: int, what: Literal["relayed"], *, timeout: float | None = None, **criteria: Any
+    ) -> list[Relayed]: ...
+    @overload
+    async def wait_for(
+        self, count: int, what: Literal["queued"], *, timeout: float | None = None, **criteria: Any
+    ) -> list[QueuedMessage]: ...
+    @overload
+    async def wait_for(
+        self, count: int, what: Literal["bounced"], *, timeout: float | None = None, **criteria: Any
+    ) -> list[Bounced]: ...
     @overload
     async def wait_for(
         self, count: int, what: Literal["fetched"], *, timeout: float | None = None, **criteria: Any

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal, Unpack, overload
 
-from mockmail.core.events import Appended, Command, Expunged, Fetched, LoggedIn, LoginFailed, Moved, Rejected
+from mockmail.core.events import (
+    Appended,
+    Bounced,
+    Command,
+    Expunged,
+    Fetched,
+    LoggedIn,
+    LoginFailed,
+    Moved,
+    Rejected,
+    Relayed,
+)
 from mockmail.core.journal import Mark
 from mockmail.core.message import Message, StoredMessage
+from mockmail.core.queue import QueuedMessage
 from mockmail.testing import expect
 from mockmail.testing.checks import bcc_leak
 from mockmail.testing.expect import Query, run
@@ -56,6 +68,18 @@ class DeliveryAssertions(Source):
     def wait_for(
         self, count: int, what: Literal["rejected"], *, timeout: float | None = None, **criteria: Any
     ) -> list[Rejected]: ...
+    @overload
+    def wait_for(
+        self, count: int, what: Literal["relayed"], *, timeout: float | None = None, **criteria: Any
+    ) -> list[Relayed]: ...
+    @overload
+    def wait_for(
+        self, count: int, what: Literal["queued"], *, timeout: float | None = None, **criteria: Any
+    ) -> list[QueuedMessage]: ...
+    @overload
+    def wait_for(
+        self, count: int, what: Literal["bounced"], *, timeout: float | None = None, **criteria: Any
+    ) -> list[Bounced]: ...
     @overload
     def wait_for(
         self, count: int, what: Literal["fetched"], *, timeout: float | None = None, **criteria: Any
