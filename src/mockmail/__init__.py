@@ -57,9 +57,9 @@ if TYPE_CHECKING:
     from mockmail.pytest_plugin import MailNetworkFactory as MailNetworkFactory
     from mockmail.pytest_plugin import MockMailFactory as MockMailFactory
     from mockmail.server import MockMail as MockMail
-    from mockmail.services import Endpoint as Endpoint
     from mockmail.testing.accounts import Account as Account
     from mockmail.testing.aio import AsyncMockMail as AsyncMockMail
+    from mockmail.testing.endpoints import Endpoint as Endpoint
     from mockmail.testing.folders import Folder as Folder
     from mockmail.testing.remote import RemoteMockMail as RemoteMockMail
     from mockmail.testing.remote import connect as connect
@@ -117,9 +117,9 @@ _HOMES = {
     "mockmail.network": ("MailNetwork",),
     "mockmail.pytest_plugin": ("MailNetworkFactory", "MockMailFactory"),
     "mockmail.server": ("MockMail",),
-    "mockmail.services": ("Endpoint",),
     "mockmail.testing.accounts": ("Account",),
     "mockmail.testing.aio": ("AsyncMockMail",),
+    "mockmail.testing.endpoints": ("Endpoint",),
     "mockmail.testing.folders": ("Folder",),
     "mockmail.testing.remote": ("RemoteMockMail", "connect"),
     "mockmail.tls": ("TLS",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any, Self, cast
 
 from mockmail.config import Settings
@@ -13,6 +12,7 @@ from mockmail.errors import ConfigurationError, NotRunningError, ServerError
 from mockmail.premises import Membership
 from mockmail.relay.replies import Reply
 from mockmail.relay.routes import Directory, Hop, Route
+from mockmail.running import Running
 from mockmail.server import MockMail
 from mockmail.wire.driver import Driver
 from mockmail.wire.runtime import Runtime
@@ -22,7 +22,7 @@ __all__ = ["MailNetwork"]
 Host = MockMail | tuple[str, int]
 
 
-class MailNetwork:
+class MailNetwork(Running):
     """A server for each argument, a domain or several: ``MailNetwork("alice.test", ["bob.test", "bob.example"])``.
 
     Each relays for its own users to the domains of the others, found by MX records: those set by :meth:`mx`, else the
@@ -154,25 +154,9 @@ class MailNetwork:
             del self._errors[: len(errors)]
             raise ServerError(errors) from errors[0]
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-        if error is None:
-            self.check()
-            for server in self._servers:
-                server.faults.warn_of_unused()
-
-    async def __aenter__(self) -> Self:
-        return self.start()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
+    def _warn_of_unused(self) -> None:
+        for server in self._servers:
+            server.faults.warn_of_unused()
 
     def __repr__(self) -> str:
         return f"<MailNetwork {', '.join(self._by_domain)}>"

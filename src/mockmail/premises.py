@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 from mockmail.core.accounts import canonical_address
 from mockmail.core.clock import Clock
 from mockmail.core.queue import QueuedMessage
 from mockmail.core.routing import is_local
-from mockmail.core.world import World
 from mockmail.errors import ConfigurationError, NotRunningError
 from mockmail.relay.routes import Directory
 from mockmail.testing.accounts import Account
-from mockmail.testing.source import Source, ask
+from mockmail.testing.live import QueueView
+from mockmail.testing.source import Source
 from mockmail.wire.connections import Connections
 from mockmail.wire.listener import Listener
 from mockmail.wire.runtime import Runtime
 
-__all__ = ["Addresses", "Membership", "Outages", "QueueView"]
+__all__ = ["Addresses", "Membership", "Outages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,40 +29,6 @@ class Membership:
     clock: Clock
     directory: Callable[[object], Directory]
     """The MX records as one server sees them, which must not send to itself."""
-
-
-class QueueView(Sequence[QueuedMessage]):
-    """``mail.queue``: what waits to be relayed, oldest first. Each use looks anew."""
-
-    __slots__ = ("_look",)
-
-    def __init__(self, source: Source) -> None:
-        self._look: Callable[[], list[QueuedMessage]] = lambda: ask(source, lambda: _pictures(source.world))
-
-    def __len__(self) -> int:
-        return len(self._look())
-
-    def __iter__(self) -> Iterator[QueuedMessage]:
-        return iter(self._look())
-
-    @overload
-    def __getitem__(self, index: int) -> QueuedMessage: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[QueuedMessage]: ...
-    def __getitem__(self, index: int | slice) -> QueuedMessage | list[QueuedMessage]:
-        return self._look()[index]
-
-    def __eq__(self, other: object) -> bool:
-        return list(self) == list(other) if isinstance(other, list | tuple | QueueView) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
-
-    def __repr__(self) -> str:
-        return repr(self._look())
-
-
-def _pictures(world: World) -> list[QueuedMessage]:
-    return [entry.picture() for entry in world.queue]
 
 
 class Addresses(Source):

@@ -7,26 +7,28 @@ import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from mockmail.config import Settings
 from mockmail.core.clock import Clock
-from mockmail.core.events import Command, Delivered, FaultFired, LoginFailed
+from mockmail.core.events import Command, FaultFired
 from mockmail.core.journal import JournalView
-from mockmail.core.mailbox import Entry
-from mockmail.core.message import Message, StoredMessage
+from mockmail.core.message import Message
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError, LateMailWarning, NotRunningError, ServerError
 from mockmail.premises import Addresses, Membership, Outages
 from mockmail.relay.reporting import send_reports
 from mockmail.relay.worker import Worker, begin_relaying
-from mockmail.services import Endpoint, EndpointOf, check_capabilities, listeners, not_started
+from mockmail.running import Running
+from mockmail.services import check_capabilities, listeners
 from mockmail.testing.aio import AsyncMockMail
 from mockmail.testing.assertions import Assertions
-from mockmail.testing.compose import Attachment, compose
+from mockmail.testing.endpoints import Endpoint, Endpoints, not_started
 from mockmail.testing.faults import Faults, vocabularies
 from mockmail.testing.handover import SettingsFor
+from mockmail.testing.live import Deliveries
+from mockmail.testing.report import sections
+from mockmail.testing.seeding import Seeding
 from mockmail.wire.certificates import Trust
 from mockmail.wire.connection import Connections
 from mockmail.wire.faults import Fault, FaultPlan
@@ -34,76 +36,19 @@ from mockmail.wire.listener import Listener
 from mockmail.wire.runtime import Runtime
 from mockmail.wire.transcript import Transcript
 
-if TYPE_CHECKING:
-    from email.message import EmailMessage
-
 __all__ = ["MockMail"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_REPORTED_MESSAGES = 10
 
-
-class Deliveries(Sequence[Message]):
-    """``mail.messages``: all delivered mail, oldest first. Each use looks anew."""
-
-    __slots__ = ("_world",)
-
-    def __init__(self, world: Callable[[], World]) -> None:
-        self._world = world
-
-    def _messages(self) -> list[Message]:
-        return [event.message for event in self._world().journal.of(Delivered)]
-
-    def __len__(self) -> int:
-        rows = self._world().journal.rows(Delivered)
-        return len(rows) - rows.first
-
-    def __iter__(self) -> Iterator[Message]:
-        return iter(self._messages())
-
-    def __getitem__(self, index: Any) -> Any:
-        __tracebackhide__ = True
-        if isinstance(index, int):
-            try:
-                row = self._world().journal.rows(Delivered)[index]
-            except IndexError:
-                count = len(self)
-                raise IndexError(
-                    f"{count or 'no'} message{' was' if count == 1 else 's were'} delivered; there is no [{index}]."
-                ) from None
-            assert isinstance(row, Delivered)
-            return row.message
-        return self._messages()[index]
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, list | tuple | Deliveries):
-            return list(self) == list(other)
-        return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # it changes
-
-    def __repr__(self) -> str:
-        return repr(self._messages())
-
-
-class MockMail(Addresses, Outages, Assertions):
+class MockMail(Addresses, Outages, Seeding, Assertions, Endpoints, Running):
     """A mail system: real SMTP, POP3 and IMAP servers over one in-memory store, in a thread of their own.
 
     ``MockMail(users={"bob@example.test": "secret"})``; all settings are keyword arguments, see
     :class:`mockmail.Settings`. Use it in a ``with`` (or ``async with``), or call :meth:`start` and :meth:`stop`.
     Its methods may be called from any thread.
     """
-
-    smtp = EndpointOf()
-    lmtp = EndpointOf()
-    pop3 = EndpointOf()
-    imap = EndpointOf()
-    smtps = EndpointOf()
-    pop3s = EndpointOf()
-    imaps = EndpointOf()
-    http = EndpointOf()
 
     def __init__(self, settings: Settings | None = None, /, **overrides: Any) -> None:
         if settings is not None and not isinstance(settings, Settings):
@@ -223,25 +168,8 @@ class MockMail(Addresses, Outages, Assertions):
         directory = None if self._network is None else self._network.directory(self)
         self._worker = begin_relaying(self._world, runtime, directory)
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-        if error is None:
-            self.check()
-            self.faults.warn_of_unused()
-
-    async def __aenter__(self) -> Self:
-        return self.start()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        # Stopping aborts and joins a thread that waits for nobody: too short to be worth a thread of its own.
-        self.__exit__(kind, error, traceback)
+    def _warn_of_unused(self) -> None:
+        self.faults.warn_of_unused()
 
     def reset(self) -> None:
         """Go back to the settings: mail, accounts made since, events and the clock go; ports and connections stay.
@@ -298,83 +226,15 @@ class MockMail(Addresses, Outages, Assertions):
             raise not_started(name, self.settings, running=self._runtime.running)
         return Endpoint(name, listener.host, listener.port)
 
-    # Accounts and mail
-
-    def seed(
-        self,
-        message: bytes | EmailMessage | None = None,
-        *,
-        to: str,
-        sender: str = "sender@example.test",
-        from_: str | None = None,
-        subject: str = "",
-        text: str | None = None,
-        html: str | None = None,
-        attachments: Iterable[Attachment] = (),
-        headers: Mapping[str, str] | None = None,
-        folder: str = "INBOX",
-        flags: Iterable[str] = (),
-        date: datetime.datetime | None = None,
-        received_at: datetime.datetime | None = None,
-    ) -> StoredMessage:
-        """Put a message into the account ``to``, as the world's other mail would be there. It does not count as
-        delivered. Bytes are stored untouched; a missing folder is made; datetimes must be aware."""
-        raw, at = compose(
-            message,
-            to=to,
-            sender=sender,
-            from_=from_,
-            subject=subject,
-            text=text,
-            html=html,
-            attachments=attachments,
-            headers=headers,
-            date=date,
-            received_at=received_at,
-            now=self._world.clock.now(),
-        )
-        return self.account(to)._seed(raw, sender=sender, folder=folder, flags=flags, received_at=at)
-
     # Reports
 
     def report_sections(self, told: str = "") -> Iterator[tuple[str, str]]:
-        """(title, text) for the report of a failed test: the transcript, unless its error told it, why logins were
-        refused (clients are not told), and what is in the mailboxes."""
-        transcript = self.transcript_text()
-        if transcript and transcript.splitlines()[0] not in told:
-            yield "transcript", transcript
-        world = self._world
-        refused = [f"{one.session}: {one.reason}" for one in world.journal.of(LoginFailed)[-_REPORTED_MESSAGES:]]
-        if refused:
-            yield "refused logins", "\n".join(refused)
-        rows = self.call(_mailbox_rows, world) if self._runtime.running else _mailbox_rows(world)
-        mailboxes = "\n".join(_mailbox_lines(rows))
-        if mailboxes:
-            yield "mailboxes", mailboxes
+        """(title, text) for the report of a failed test whose error told ``told``."""
+        return sections(self, told)
 
     def __repr__(self) -> str:
         state = ", ".join(endpoint.url for endpoint in self.endpoints.values()) or "stopped"
         return f"<MockMail {state}>"
-
-
-def _mailbox_rows(world: World) -> list[tuple[str, str, int, list[Entry]]]:
-    return [
-        (account.address, mailbox.name, len(mailbox.entries), mailbox.entries[-_REPORTED_MESSAGES:])
-        for account in world.accounts
-        for mailbox in account
-        if mailbox.entries
-    ]
-
-
-def _mailbox_lines(rows: list[tuple[str, str, int, list[Entry]]]) -> Iterator[str]:
-    for address, folder, count, entries in rows:
-        yield f"{address} {folder}: {count} message{'s' if count != 1 else ''}"
-        if count > len(entries):
-            yield f"  ... {count - len(entries)} older"
-        for entry in entries:
-            flags = " ".join(sorted(entry.flags))
-            sender = entry.message.from_ or entry.message.sender or "<>"
-            yield f"  {entry.uid}  from {sender}  {entry.message.subject!r}  {flags}".rstrip()
 
 
 def _record_fault(world: World, fault: Fault, command: Command) -> None:

@@ -1,13 +1,13 @@
-"""What is served where: endpoints, and the listeners and sessions behind them."""
+"""What is served: the listeners, and the sessions behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from mockmail.config import Settings
 from mockmail.core.world import World
-from mockmail.errors import MissingExtraError, NotRunningError
+from mockmail.errors import MissingExtraError
 from mockmail.wire.certificates import server_contexts
 from mockmail.wire.connections import Connections, SessionFactory
 from mockmail.wire.contract import Link, Session
@@ -18,63 +18,13 @@ if TYPE_CHECKING:
 
     from mockmail.http.desk import Served
 
-__all__ = ["Endpoint", "EndpointOf", "check_capabilities", "listeners", "not_started"]
+__all__ = ["check_capabilities", "listeners"]
 
 _PROTOCOLS = {
     **{name: name for name in ("smtp", "lmtp", "pop3", "imap")},
     **{f"{name}s": name for name in ("smtp", "pop3", "imap")},
 }
 """Endpoint -> the protocol of its sessions."""
-
-
-class Server(Protocol):
-    """Who has endpoints."""
-
-    def endpoint(self, name: str) -> Endpoint: ...
-
-
-class Endpoint(NamedTuple):
-    """Where a protocol is served: ``protocol`` is ``"smtp"``, or ``"smtps"`` with TLS from the first byte."""
-
-    protocol: str
-    host: str
-    port: int
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """(host, port), as clients take it."""
-        return self.host, self.port
-
-    @property
-    def url(self) -> str:
-        """Such as ``smtp://127.0.0.1:40125``."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.protocol}://{host}:{self.port}"
-
-
-class EndpointOf:
-    """One endpoint, as an attribute of the server."""
-
-    def __set_name__(self, owner: type[object], name: str) -> None:
-        self.name = name
-
-    def __get__(self, server: Server | None, owner: type[object]) -> Endpoint:
-        if server is None:
-            return self  # type: ignore[return-value]  # on the class, for documentation tools
-        __tracebackhide__ = True
-        return server.endpoint(self.name)
-
-
-def not_started(name: str, settings: Settings, *, running: bool) -> NotRunningError:
-    """Why there is no such endpoint, and what to write for one."""
-    if not running:
-        return NotRunningError(
-            f"mail.{name} has no address because the servers do not run; use `with MockMail() as mail:`"
-            " or call start()."
-        )
-    if name.endswith("s") and not settings.tls:
-        return NotRunningError(f"{name} is not started, because TLS is off: set tls=True to have it on a free port.")
-    return NotRunningError(f"{name} is not started: set {name}_port=0 to have it on a free port.")
 
 
 def check_capabilities(settings: Settings) -> None:

@@ -33,6 +33,7 @@ from mockmail.testing.assert_sessions import SessionAssertions
 from mockmail.testing.faults import SCENARIOS
 from mockmail.testing.handover import SettingsFor
 from mockmail.testing.kinds import KINDS
+from mockmail.testing.seeding import Seeding
 from mockmail.wire.certificates import Trust
 
 ROOT = Path(__file__).parents[2]
@@ -125,12 +126,11 @@ _INTERNAL = {"world", "call", "reset_to", "report_sections", "transcript_text"}
 
 
 def server() -> str:
-    rows = (
-        (name, text)
-        for name, text in members(Addresses, Outages, MockMail)
-        if name.strip("`").partition("(")[0] not in _INTERNAL
-    )
-    return table(("name", "meaning"), rows)
+    # What a part only promises, a later one has.
+    rows = {
+        name.strip("`").partition("(")[0]: (name, text) for name, text in members(Addresses, Outages, Seeding, MockMail)
+    }
+    return table(("name", "meaning"), (row for name, row in rows.items() if name not in _INTERNAL))
 
 
 def events() -> str:

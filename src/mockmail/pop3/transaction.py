@@ -40,10 +40,6 @@ class Reply:
     start_tls: bool = False
     """Whether the handshake comes next."""
 
-    @property
-    def positive(self) -> bool:
-        return self.text.startswith("+OK")
-
 
 def drop_listing(count: int, size_bytes: int) -> str:
     """``2 messages (320 octets)``."""
