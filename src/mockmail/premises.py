@@ -97,10 +97,17 @@ class Outages(Source):
         """Accept connections on all ports and never speak; those that are open are cut."""
         self._outage(Listener.hang)
 
-    def _outage(self, change: Callable[[Listener], None]) -> None:
+    def outage(self, state: str) -> None:
+        """``"up"``, ``"down"`` or ``"hanging"``, of all ports but that of HTTP, by which it is asked for; for the
+        library's own use."""
+        changes = {"up": Listener.come_up, "down": Listener.go_down, "hanging": Listener.hang}
+        self._outage(changes[state], but="http")
+
+    def _outage(self, change: Callable[[Listener], None], *, but: str | None = None) -> None:
         def do() -> None:
-            for listener in self._listeners.values():
-                change(listener)
+            for name, listener in self._listeners.items():
+                if name != but:
+                    change(listener)
             if change is not Listener.come_up:
                 self._connections.abort()
 

@@ -197,7 +197,7 @@ class MockMail(Addresses, Outages, Seeding, Assertions, Endpoints, Running):
         if settings is not self._world.settings:
             check_capabilities(settings)
             settings.check_together()
-        _warn_of_late_mail(self._late)
+        self._warn_of_late_mail()
         if self._runtime.running:
             self.call(swap)
         else:
@@ -205,11 +205,28 @@ class MockMail(Addresses, Outages, Seeding, Assertions, Endpoints, Running):
 
     def check(self) -> None:
         """Raise ``ServerError`` for unexpected errors inside the servers since the last call, and warn of late mail."""
-        _warn_of_late_mail(self._late)
+        self._warn_of_late_mail()
         if self._errors:
             errors = list(self._errors)
             del self._errors[: len(errors)]
             raise ServerError(errors) from errors[0]
+
+    def late_mail(self) -> list[str]:
+        """A sentence for each message that began before a reset and arrived after it, each told once; for the
+        library's own use."""
+        told = []
+        while self._late:
+            message = self._late.pop(0)
+            told.append(
+                f"A message to {', '.join(message.recipients) or 'nobody'} with the subject {message.subject!r} was"
+                " begun before the last reset and arrived after it: work left over by an earlier test. It was refused"
+                " and is not shown; have that test wait for its mail."
+            )
+        return told
+
+    def _warn_of_late_mail(self) -> None:
+        for sentence in self.late_mail():
+            warnings.warn(sentence, LateMailWarning, stacklevel=4)
 
     # Where it is
 
@@ -246,15 +263,3 @@ def _close(listeners: Iterable[Listener], connections: Connections) -> None:
     for listener in listeners:
         listener.abort()
     connections.abort()
-
-
-def _warn_of_late_mail(late: list[Message]) -> None:
-    while late:
-        message = late.pop(0)
-        warnings.warn(
-            f"A message to {', '.join(message.recipients) or 'nobody'} with the subject {message.subject!r} was"
-            " begun before the last reset and arrived after it: work left over by an earlier test. It was refused"
-            " and is not shown; have that test wait for its mail.",
-            LateMailWarning,
-            stacklevel=4,
-        )

@@ -24,24 +24,26 @@ class Aliases:
     """What a test told of addresses beyond its accounts. Adding raises ``ConfigurationError`` for what could never
     be delivered."""
 
-    __slots__ = ("_aliases", "_lists", "catch_all")
+    __slots__ = ("aliases", "catch_all", "lists")
 
     def __init__(self) -> None:
-        self._aliases: dict[str, tuple[str, ...]] = {}
-        self._lists: dict[str, MailingList] = {}
+        self.aliases: dict[str, tuple[str, ...]] = {}
+        """Where each alias leads, by its canonical address."""
+        self.lists: dict[str, MailingList] = {}
+        """The mailing lists, by their canonical addresses."""
         self.catch_all: str | None = None
         """Where mail for unknown local recipients goes."""
 
     def __bool__(self) -> bool:
-        return bool(self._aliases or self._lists)
+        return bool(self.aliases or self.lists)
 
     def targets(self, address: str) -> tuple[str, ...] | None:
         """Where an alias (canonical) leads, or ``None``."""
-        return self._aliases.get(address)
+        return self.aliases.get(address)
 
     def list_of(self, address: str) -> MailingList | None:
         """The list of that (canonical) address, or ``None``."""
-        return self._lists.get(address)
+        return self.lists.get(address)
 
     def add_alias(self, address: str, targets: Collection[str]) -> None:
         """Have mail for ``address`` go to ``targets``; naming the address itself keeps a copy there."""
@@ -53,7 +55,7 @@ class Aliases:
             raise ConfigurationError(f"The alias {address!r} leads only to itself; name another address.")
         self._check_free(name, "alias")
         self._check_cycle(name, leads_to)
-        self._aliases[name] = leads_to
+        self.aliases[name] = leads_to
 
     def add_list(self, address: str, members: Collection[str], owner: str) -> None:
         """Have mail for ``address`` go to each of ``members``, and reports about it to ``owner``."""
@@ -72,14 +74,14 @@ class Aliases:
             raise ConfigurationError(f"The list {address!r} is a member of itself; leave it out of members.")
         self._check_free(name, "list")
         self._check_cycle(name, expanded)
-        self._lists[name] = MailingList(expanded, owned_by)
+        self.lists[name] = MailingList(expanded, owned_by)
 
     def set_catch_all(self, address: str | None) -> None:
         """Have mail for unknown local recipients go to ``address``; ``None`` ends that."""
         self.catch_all = None if address is None else _checked("address", address)
 
     def _check_free(self, name: str, kind: str) -> None:
-        taken: Mapping[str, object] = self._lists if kind == "alias" else self._aliases
+        taken: Mapping[str, object] = self.lists if kind == "alias" else self.aliases
         if name in taken:
             raise ConfigurationError(f"{name!r} is {'a list' if kind == 'alias' else 'an alias'} already.")
 
@@ -95,8 +97,8 @@ class Aliases:
                 )
 
     def _path(self, start: str, goal: str, seen: set[str]) -> list[str] | None:
-        listed = self._lists.get(start)
-        for following in self._aliases.get(start) or (listed.members if listed is not None else ()):
+        listed = self.lists.get(start)
+        for following in self.aliases.get(start) or (listed.members if listed is not None else ()):
             if following == goal:
                 return [start, goal]
             if following not in seen:

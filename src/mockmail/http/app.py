@@ -52,9 +52,9 @@ class _WebSocket(WSProtocol):
 
 def routes() -> list[BaseRoute]:
     """All routes, the narrower ones first."""
-    from mockmail.http import api, chaos, checks, control, events, openapi, own, send, state, view
+    from mockmail.http import admin, api, chaos, checks, control, events, openapi, own, send, state, view
 
-    modules = (api, send, chaos, checks, view, state, events, own, control, openapi)
+    modules = (api, send, chaos, checks, view, state, events, own, admin, control, openapi)
     return [route for module in modules for route in module.ROUTES]
 
 

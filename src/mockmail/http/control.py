@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import json
 import math
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,14 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from mockmail.core.world import World
-from mockmail.errors import LateMailWarning
 from mockmail.http.api import place
 from mockmail.http.desk import Desk, desk
 from mockmail.http.events import BATCH, longer
 from mockmail.http.own import moment
-from mockmail.http.replies import JSONReply, Refusal, as_text, count_of, own_route, read_object
+from mockmail.http.replies import JSONReply, Refusal, as_text, count_of, own_route, read_object, strings
 from mockmail.http.state import version
-from mockmail.testing.coding import encoded_event, encoded_message
+from mockmail.testing.coding import encoded_event, encoded_queued
 from mockmail.wire.faults import Fault
 
 __all__ = ["ROUTES"]
@@ -40,6 +40,9 @@ async def _server(request: Request) -> Response:
             "profile": settings.profile,
             "domains": settings.domains,
             "users": None if settings.users is None else list(settings.users),
+            "require_auth": settings.require_auth,
+            "require_tls": settings.require_tls,
+            "ca_file": here.server.tls.ca_file if settings.tls else None,
             "endpoints": {
                 name: {"host": one.host, "port": one.port, "url": one.url}
                 for name, one in here.server.endpoints.items()
@@ -50,15 +53,9 @@ async def _server(request: Request) -> Response:
 
 async def _reset(request: Request) -> Response:
     here = desk(request)
-    late: list[str] = []
-    while True:
-        try:
-            here.server.reset()
-        except LateMailWarning as warning:
-            # Where warnings are errors each late message is one; it has been told of when it is raised.
-            late.append(str(warning))
-            continue
-        return JSONReply({"world": here.number(here.world), "late": late})
+    late = here.server.late_mail()  # else it would be told as warnings, in a process where nobody may look
+    here.server.reset()
+    return JSONReply({"world": here.number(here.world), "late": late})
 
 
 # The journal
@@ -170,6 +167,8 @@ async def _transcripts(request: Request) -> Response:
 
 # Faults
 
+_PATTERNED = ("account", "to")
+"""Options that may also be ``{"pattern": "..."}``, a regular expression that is searched."""
 _OPTIONS: dict[str, type[Any]] = {
     "reply": str,
     "drop": bool,
@@ -193,7 +192,7 @@ _OPTIONS: dict[str, type[Any]] = {
 
 def _told_fault(fault: Fault) -> dict[str, Any]:
     return {
-        "number": id(fault),
+        "number": fault.number,
         "protocol": fault.protocol,
         "command": fault.command,
         "description": fault.description,
@@ -204,7 +203,10 @@ def _told_fault(fault: Fault) -> dict[str, Any]:
 
 
 async def _faults(request: Request) -> Response:
-    return JSONReply({"faults": [_told_fault(fault) for fault in desk(request).server.faults.plan.rules]})
+    """Those in force; with ``all``, also those removed one by one."""
+    plan = desk(request).server.faults.plan
+    told = plan.added if "all" in request.query_params else plan.rules
+    return JSONReply({"faults": [_told_fault(fault) for fault in told]})
 
 
 async def _add_fault(request: Request) -> Response:
@@ -218,6 +220,12 @@ async def _add_fault(request: Request) -> Response:
     given: dict[str, Any] = body
     for name, value in given.items():
         kind = _OPTIONS[name]
+        if name in _PATTERNED and isinstance(value, dict):
+            options[name] = _pattern(value, name)
+            continue
+        if name == "to" and isinstance(value, list):
+            options[name] = strings(value, name)
+            continue
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)  # noqa: PLW2901 - the same number
         if type(value) is not kind:
@@ -230,6 +238,17 @@ async def _add_fault(request: Request) -> Response:
     return JSONReply({"faults": [_told_fault(faults.plan.add(protocol, command, **options))]}, 201)
 
 
+def _pattern(value: dict[str, Any], name: str) -> re.Pattern[str]:
+    source = as_text(value.get("pattern"), f"pattern of {name}")
+    flags = value.get("flags", 0)
+    if type(flags) is not int or not 0 <= flags < 1 << 10:
+        raise Refusal(400, f"flags of {name} are {flags!r}; write a number, as Python's re has them."[:300])
+    try:
+        return re.compile(source, flags)
+    except (re.error, ValueError, RecursionError, OverflowError) as error:
+        raise Refusal(400, f"{name} is no regular expression: {error}"[:300]) from None
+
+
 async def _clear_faults(request: Request) -> Response:
     desk(request).server.faults.clear()
     return JSONReply({"faults": []})
@@ -238,7 +257,7 @@ async def _clear_faults(request: Request) -> Response:
 async def _remove_fault(request: Request) -> Response:
     plan = desk(request).server.faults.plan
     for fault in plan.rules:
-        if str(id(fault)) == request.path_params["number"]:
+        if str(fault.number) == request.path_params["number"]:
             fault.remove()
             return JSONReply(_told_fault(fault))
     raise Refusal(404, "There is no such fault.")
@@ -261,16 +280,24 @@ async def _clock(request: Request) -> Response:
 
 
 async def _move_clock(request: Request) -> Response:
-    """``{"advance_seconds": 60}``, ``{"freeze": "2026-..."}``, ``{"to_next": true}`` or ``{"until_idle": true}``.
-    Answered when all that was due has happened."""
+    """``{"advance_seconds": 60}``, ``{"until": "2026-..."}``, ``{"freeze": "2026-..."}``, ``{"to_next": true}`` or
+    ``{"until_idle": true}``. Answered when all that was due has happened; ``moved`` is false when nothing was due
+    next."""
     world = desk(request).world
     clock = world.clock
-    body = await read_object(request, "advance_seconds", "freeze", "to_next", "until_idle")
+    body = await read_object(request, "advance_seconds", "until", "freeze", "to_next", "until_idle")
     if len(body) != 1:
-        raise Refusal(400, "Write one of advance_seconds, freeze, to_next and until_idle.")
+        raise Refusal(400, "Write one of advance_seconds, until, freeze, to_next and until_idle.")
     what, value = next(iter(body.items()))
     driver = clock.driver
-    if what == "advance_seconds":
+    moved = True
+    if what == "until":
+        at = _moment(value, what)
+        if driver is None:
+            clock.go_to(at)
+        else:
+            await asyncio.wrap_future(driver.begin(at))
+    elif what == "advance_seconds":
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e9:
             raise Refusal(400, f"advance_seconds is {value!r}; write a number of seconds up to 1e9."[:200])
         until = clock.now() + datetime.timedelta(seconds=value)
@@ -279,9 +306,7 @@ async def _move_clock(request: Request) -> Response:
         else:
             await asyncio.wrap_future(driver.begin(until))
     elif what == "freeze":
-        at = moment(as_text(value, "freeze"))
-        if at is None:
-            raise Refusal(400, "freeze is empty; write a moment such as 2026-11-23T14:30:00+00:00.")
+        at = _moment(value, what)
         if driver is None:
             clock.stand(at)
         else:
@@ -289,10 +314,17 @@ async def _move_clock(request: Request) -> Response:
     elif value is not True:
         raise Refusal(400, f"{what} is {value!r}; write true."[:200])
     elif driver is not None and what == "to_next":
-        await asyncio.wrap_future(driver.begin_next())
+        moved = await asyncio.wrap_future(driver.begin_next())
     elif driver is not None:
         await asyncio.wrap_future(driver.begin(None))
-    return JSONReply(_told_clock(world))
+    return JSONReply({**_told_clock(world), "moved": moved})
+
+
+def _moment(value: Any, name: str) -> datetime.datetime:
+    at = moment(as_text(value, name))
+    if at is None:
+        raise Refusal(400, f"{name} is empty; write a moment such as 2026-11-23T14:30:00+00:00.")
+    return at
 
 
 async def _queue(request: Request) -> Response:
@@ -300,21 +332,7 @@ async def _queue(request: Request) -> Response:
     entries = []
     for entry in world.queue:
         one = entry.picture()
-        entries.append(
-            {
-                "message": encoded_message(one.message),
-                "subject": one.message.subject,
-                "sender": one.sender,
-                "domain": one.domain,
-                "recipients": list(one.recipients),
-                "addresses": list(one.addresses),
-                "attempts": one.attempts,
-                "next_attempt": one.next_attempt.isoformat() if one.next_attempt else None,
-                "last_reply": one.last_reply,
-                "queued_at": one.queued_at.isoformat(),
-                "expires_at": one.expires_at.isoformat(),
-            }
-        )
+        entries.append({**encoded_queued(one), "subject": one.message.subject})
     return JSONReply({"queue": entries})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -12,7 +12,9 @@ from mockmail.config import Settings
 from mockmail.core.events import Actor
 from mockmail.core.world import World
 from mockmail.http.catalogue import Catalogue
+from mockmail.testing.accounts import Account
 from mockmail.testing.faults import Faults
+from mockmail.wire.certificates import Trust
 from mockmail.wire.faults import Fault
 from mockmail.wire.transcript import Transcript
 
@@ -42,8 +44,17 @@ class Served(Protocol):
     @property
     def transcript(self) -> Transcript: ...
     @property
+    def tls(self) -> Trust: ...
+    @property
     def endpoints(self) -> Mapping[str, Address]: ...
+    def account(self, address: str) -> Account: ...
+    def add_alias(self, address: str, *targets: str) -> None: ...
+    def add_list(self, address: str, members: Collection[str], *, owner: str) -> None: ...
+    def set_catch_all(self, address: str | None) -> None: ...
+    def outage(self, state: str) -> None: ...
     def reset(self) -> None: ...
+    def check(self) -> None: ...
+    def late_mail(self) -> list[str]: ...
 
 
 class Desk:

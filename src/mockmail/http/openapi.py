@@ -42,10 +42,12 @@ _TRIGGER = _object(
     Probability={"type": "integer", "minimum": 0, "maximum": 100},
 )
 _CHAOS = _object(Sender=_TRIGGER, Recipient=_TRIGGER, Authentication=_TRIGGER)
+_PATTERN = _object("pattern", pattern=_text(), flags={"type": "integer", "minimum": 0, "maximum": 1023})
 _FAULT = _object(
     protocol={"enum": ["smtp", "lmtp", "pop3", "imap"]}, command=_text(), scenario=_text(), reply=_text(), drop=_FLAG,
     after_bytes=_COUNT, delay={"type": "number"}, half_close=_FLAG, throttle={"type": "number"}, garble=_FLAG,
-    refuse=_FLAG, hang=_FLAG, wrong_tag=_FLAG, partial_literal=_FLAG, account=_text(), to=_text(),
+    refuse=_FLAG, hang=_FLAG, wrong_tag=_FLAG, partial_literal=_FLAG, account={"oneOf": [_text(), _PATTERN]},
+    to={"oneOf": [_text(), _PATTERN, _STRINGS]},
     nth={"type": "integer"}, times={"type": "integer"}, probability={"type": "number"}, seed={"type": "integer"},
 )  # fmt: skip
 
@@ -57,6 +59,8 @@ _QUERY = {
     "tz": _text("time zone of dates in the query, such as Europe/Berlin"),
     "folder": _text("name of a folder; INBOX by default"),
     "messages": _text("given: with all messages"),
+    "domain": _text("accounts of this domain only"),
+    "all": _text("given: also faults that were removed"),
     "peek": _text("given: the message stays unseen"),
     "dl": _text("given: as a download"),
     "remote": _text("1: what the HTML fetches from elsewhere is fetched"),
@@ -110,7 +114,7 @@ _ROWS: tuple[_Row, ...] = (
     ("get", "/livez", "whether it lives", "", None, _PLAIN),
     ("get", "/readyz", "whether it serves", "", None, _PLAIN),
     ("get", "/metrics", "numbers for Prometheus", "", None, _PLAIN),
-    ("get", "/api/v1/accounts", "all accounts with their folders", "messages", None, _JSON),
+    ("get", "/api/v1/accounts", "all accounts with their folders", "messages domain", None, _JSON),
     ("post", "/api/v1/accounts", "make an account, or set its password", "",
      _object("address", address=_text(), password=_text()), _JSON),
     ("get", "/api/v1/accounts/{address}", "an account with its folders", "", None, _JSON),
@@ -119,6 +123,24 @@ _ROWS: tuple[_Row, ...] = (
     ("put", "/api/v1/accounts/{address}/folders", "rename a folder", "",
      _object("name new_name", name=_text(), new_name=_text()), _JSON),
     ("delete", "/api/v1/accounts/{address}/folders", "delete a folder", "folder", None, _JSON),
+    ("patch", "/api/v1/accounts/{address}/folders", "make a folder read only, without keywords, renumbered", "folder",
+     _object(read_only=_FLAG, refuse_keywords=_FLAG, first_uid={"type": "integer", "minimum": 1}), _JSON),
+    ("post", "/api/v1/accounts/{address}/tokens", "issue a bearer token", "",
+     _object(expires_in={"type": ["number", "null"]}), _JSON),
+    ("delete", "/api/v1/accounts/{address}/tokens", "revoke a bearer token", "",
+     _object("token", token=_text()), _JSON),
+    ("put", "/api/v1/accounts/{address}/quota", "limit what all folders hold together", "",
+     _object("limit_bytes", limit_bytes={"type": ["integer", "null"], "minimum": 0}), _JSON),
+    ("get", "/api/v1/aliases", "aliases, lists and the catch-all", "", None, _JSON),
+    ("post", "/api/v1/aliases", "add an alias", "",
+     _object("address targets", address=_text(), targets=_STRINGS), _JSON),
+    ("post", "/api/v1/lists", "add a mailing list", "",
+     _object("address members owner", address=_text(), members=_STRINGS, owner=_text()), _JSON),
+    ("put", "/api/v1/catch-all", "who gets mail for unknown local recipients", "",
+     _object("address", address={"type": ["string", "null"]}), _JSON),
+    ("put", "/api/v1/outage", "have all ports but this one be down, hang, or be up again", "",
+     _object("state", state={"enum": ["up", "down", "hanging"]}), _JSON),
+    ("post", "/api/v1/check", "what went wrong inside the servers since it was last asked", "", None, _JSON),
     ("get", "/api/v1/accounts/{address}/messages", "mail of a folder, newest first",
      "folder query tz start limit", None, _JSON),
     ("post", "/api/v1/accounts/{address}/messages", "put a message there, as mail that was there before",
@@ -134,19 +156,27 @@ _ROWS: tuple[_Row, ...] = (
     ("get", "/api/v1/journal/messages/{id}", "the bytes of a message, read by nobody", "", None, "message/rfc822"),
     ("get", "/api/v1/stream", "events as they come", "", None, "text/event-stream"),
     ("get", "/api/v1/transcripts", "what was said in each session", "protocol account", None, _JSON),
-    ("get", "/api/v1/faults", "the faults in force", "", None, _JSON),
+    ("get", "/api/v1/faults", "the faults in force", "all", None, _JSON),
     ("post", "/api/v1/faults", "add a fault, or a scenario", "", _FAULT, _JSON),
     ("delete", "/api/v1/faults", "take all faults back", "", None, _JSON),
     ("delete", "/api/v1/faults/{number}", "take a fault back", "", None, _JSON),
     ("get", "/api/v1/clock", "the time of the server", "", None, _JSON),
     ("post", "/api/v1/clock", "move or freeze the clock", "",
-     _object(advance_seconds={"type": "number", "minimum": 0}, freeze=_text(), to_next=_FLAG, until_idle=_FLAG), _JSON),
+     _object(advance_seconds={"type": "number", "minimum": 0}, until=_text(),
+             freeze=_text(), to_next=_FLAG, until_idle=_FLAG), _JSON),
     ("get", "/api/v1/queue", "mail that waits to be relayed", "", None, _JSON),
     ("get", "/api/v1/openapi.json", "this document", "", None, _JSON),
 )  # fmt: skip
 
 _CREATES = {"/api/v1/accounts", "/api/v1/accounts/{address}/folders", "/api/v1/accounts/{address}/messages",
-            "/api/v1/faults"}  # fmt: skip
+            "/api/v1/faults", "/api/v1/accounts/{address}/tokens"}  # fmt: skip
+
+
+_OWN = re.compile(
+    "/api/v1/(accounts|server|reset|journal|stream|transcripts|faults|clock|queue|openapi|aliases|lists|catch-all|outage"
+    "|check)"
+).match
+"""Paths whose refusals are JSON."""
 
 
 def _operation(row: _Row) -> Schema:
@@ -157,7 +187,7 @@ def _operation(row: _Row) -> Schema:
     ]
     parameters += [{"name": name, "in": "query", "schema": _QUERY[name]} for name in query.split()]
     status = "201" if method == "post" and path in _CREATES else "302" if path == "/view/latest" else "200"
-    own = re.match(r"/api/v1/(accounts|server|reset|journal|stream|transcripts|faults|clock|queue|openapi)", path)
+    own = _OWN(path)
     refusal_type = _JSON if own or path == "/api/v1/send" else _PLAIN
     operation: Schema = {
         "summary": summary,

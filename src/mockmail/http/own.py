@@ -37,7 +37,7 @@ from mockmail.http.structure import tree
 from mockmail.testing.coding import encoded_message
 from mockmail.testing.matching import normal_flag
 
-__all__ = ["ROUTES", "moment"]
+__all__ = ["ROUTES", "moment", "told_folder"]
 
 PAGE = 100
 
@@ -62,7 +62,7 @@ def _folder(request: Request, account: AccountState) -> Mailbox:
     return _mailbox(account, request.query_params.get("folder", "INBOX"))
 
 
-def _told_folder(mailbox: Mailbox) -> dict[str, Any]:
+def told_folder(mailbox: Mailbox) -> dict[str, Any]:
     return {
         "name": mailbox.name,
         "messages": len(mailbox.entries),
@@ -81,7 +81,7 @@ def _told_account(account: AccountState, *, messages: bool = False) -> dict[str,
     for name in account.names():
         mailbox = account.mailboxes[name]
         if mailbox is not None:
-            told = _told_folder(mailbox)
+            told = told_folder(mailbox)
             if messages:
                 told["entries"] = [_told_entry(entry) for entry in mailbox.entries]
             folders.append(told)
@@ -93,9 +93,12 @@ def _told_entry(entry: Entry) -> dict[str, Any]:
 
 
 async def _accounts(request: Request) -> Response:
+    """All accounts, or those of one domain."""
     world, _ = place(request)
     messages = "messages" in request.query_params
-    return JSONReply({"accounts": [_told_account(account, messages=messages) for account in world.accounts]})
+    domain = request.query_params.get("domain")
+    accounts = [one for one in world.accounts if domain is None or one.address.endswith(f"@{domain.lower()}")]
+    return JSONReply({"accounts": [_told_account(account, messages=messages) for account in accounts]})
 
 
 async def _create_account(request: Request) -> Response:
@@ -126,7 +129,7 @@ async def _create_folder(request: Request) -> Response:
         raise Refusal(400, f"{name!r} ends in '/'; write the name of the folder.")
     mailbox = account.create(name)
     assert mailbox is not None  # only a name that ends in the delimiter makes none
-    return JSONReply(_told_folder(mailbox), 201)
+    return JSONReply(told_folder(mailbox), 201)
 
 
 async def _rename_folder(request: Request) -> Response:
@@ -135,7 +138,7 @@ async def _rename_folder(request: Request) -> Response:
     name, new_name = as_text(body.get("name"), "name"), as_text(body.get("new_name"), "new_name")
     _mailbox(account, name)
     world.store.rename(account, name, new_name, actor(request, account.address))
-    return JSONReply(_told_folder(_mailbox(account, new_name.removesuffix("/"))))
+    return JSONReply(told_folder(_mailbox(account, new_name.removesuffix("/"))))
 
 
 async def _delete_folder(request: Request) -> Response:
@@ -178,7 +181,7 @@ async def _messages(request: Request) -> Response:
     page = entries[start : start + count_of(request, "limit", PAGE)]
     return JSONReply(
         {
-            **_told_folder(mailbox),
+            **told_folder(mailbox),
             "account": account.address,
             "matched": len(entries),
             "start": start,

@@ -10,8 +10,16 @@ from typing import Any
 from mockmail.core import events as all_events
 from mockmail.core.events import Event
 from mockmail.core.message import Envelope, Message
+from mockmail.core.queue import Attempt, QueuedMessage
 
-__all__ = ["RemoteMessage", "decoded_event", "encoded_event", "encoded_message"]
+__all__ = [
+    "RemoteMessage",
+    "decoded_event",
+    "decoded_queued",
+    "encoded_event",
+    "encoded_message",
+    "encoded_queued",
+]
 
 _KINDS: Mapping[str, type[Event]] = {
     name: kind
@@ -36,6 +44,38 @@ def encoded_message(message: Message) -> dict[str, Any]:
             "rcpt_options": {name: dict(options) for name, options in envelope.rcpt_options.items()},
         },
     }
+
+
+def encoded_queued(one: QueuedMessage) -> dict[str, Any]:
+    """What waits in the queue: all fields."""
+    return {item.name: _encoded(getattr(one, item.name)) for item in fields(one)}
+
+
+def decoded_queued(told: Mapping[str, Any], message: Callable[[Mapping[str, Any]], Message]) -> QueuedMessage:
+    """The picture that was told. ``message`` makes messages."""
+    return QueuedMessage(
+        message(told["message"]),
+        told["sender"],
+        told["domain"],
+        tuple(told["recipients"]),
+        tuple(told["addresses"]),
+        told["attempts"],
+        _moment(told["next_attempt"]),
+        told["last_reply"],
+        datetime.datetime.fromisoformat(told["queued_at"]),
+        datetime.datetime.fromisoformat(told["expires_at"]),
+        tuple(_attempt(one) for one in told["history"]),
+    )
+
+
+def _attempt(told: Mapping[str, Any]) -> Attempt:
+    address = told["address"]
+    at = datetime.datetime.fromisoformat(told["at"])
+    return Attempt(**{**told, "at": at, "address": None if address is None else tuple(address)})
+
+
+def _moment(text: str | None) -> datetime.datetime | None:
+    return None if text is None else datetime.datetime.fromisoformat(text)
 
 
 def _encoded(value: Any) -> Any:

@@ -299,7 +299,11 @@ def _fail(
         outcome=outcome,
         watching=watching,
     )
-    raise AssertionError(explain(failure))
+    try:
+        text = explain(failure)
+    except NotRunningError as gone:  # one in another process, asked for what is in its mailboxes
+        text = f"{look.query.method}() did not come true, and there is nothing to tell why: {gone}"
+    raise AssertionError(text)
 
 
 def run(source: Source, expectation: Expectation[T]) -> T:

@@ -1,24 +1,27 @@
-"""The line to a server in another process, and what needs nothing but it: faults and the clock."""
+"""The line to a server in another process: requests to its HTTP port."""
 
 from __future__ import annotations
 
 import base64
-import datetime
+import contextlib
 import http.client
 import json
-from collections.abc import Mapping
+import socket
+import threading
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from mockmail.errors import ConfigurationError, NotRunningError
 
-__all__ = ["Line", "RemoteClock", "RemoteFaults"]
+__all__ = ["Line"]
 
 TIMEOUT_SECONDS = 30.0
+USER_AGENT = "mockmail-connect"
+"""By which the server knows the requests of a test, which are nobody's traffic."""
 
 
 class Line:
-    """Requests to the server, a connection each."""
+    """Requests to the server, a connection each. Any thread."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -26,7 +29,10 @@ class Line:
             raise ConfigurationError(f"{url!r} is no URL of a server; write one such as 'http://127.0.0.1:8025'.")
         self.url = f"http://{parts.netloc.rpartition('@')[2]}"
         self._address = (parts.hostname, parts.port or 80)
-        self._headers = {}
+        self._headers = {"User-Agent": USER_AGENT}
+        self._lock = threading.Lock()
+        self._waiting: set[http.client.HTTPConnection] = set()
+        self._closed = False
         if parts.username is not None:
             login = f"{parts.username}:{parts.password or ''}".encode()
             self._headers["Authorization"] = "Basic " + base64.b64encode(login).decode()
@@ -40,17 +46,34 @@ class Line:
             body = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
         connection = http.client.HTTPConnection(*self._address, timeout=TIMEOUT_SECONDS)
+        with self._lock:
+            if self._closed:
+                raise NotRunningError(f"This connection to {self.url} is closed; connect() anew.")
+            self._waiting.add(connection)
         try:
             connection.request(method, target, body, headers)
             answer = connection.getresponse()
             content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, AttributeError) as error:
+            # Closed by another thread, a connection of http.client's loses its attributes.
             raise NotRunningError(f"No mockmail answers at {self.url}: {error or type(error).__name__}.") from error
         finally:
+            with self._lock:
+                self._waiting.discard(connection)
             connection.close()
         if answer.status >= 400:
             raise ConfigurationError(_error(content) or f"{self.url} answered {answer.status} to {method} {path}.")
         return content
+
+    def close(self) -> None:
+        """Cut off what is being asked; nothing can be asked any more. Idempotent."""
+        with self._lock:
+            self._closed = True
+            waiting = list(self._waiting)
+        for connection in waiting:
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):  # it ended just now
+                    connection.sock.shutdown(socket.SHUT_RDWR)
 
     def json(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         return json.loads(self.ask(method, path, body, **query))
@@ -62,87 +85,3 @@ def _error(content: bytes) -> str:
     except ValueError:
         return content.decode("utf-8", "replace")
     return str(told.get("error", "")) if isinstance(told, dict) else ""
-
-
-class RemoteFaults:
-    """Faults of a server in another process: options as of ``mail.faults``, but for patterns and ``where``."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-
-    def smtp(self, command: str, **options: Any) -> int:
-        """A fault of SMTP; its number, for :meth:`remove`."""
-        return self._add("smtp", command, options)
-
-    def lmtp(self, command: str, **options: Any) -> int:
-        """A fault of LMTP."""
-        return self._add("lmtp", command, options)
-
-    def pop3(self, command: str, **options: Any) -> int:
-        """A fault of POP3."""
-        return self._add("pop3", command, options)
-
-    def imap(self, command: str, **options: Any) -> int:
-        """A fault of IMAP."""
-        return self._add("imap", command, options)
-
-    def _add(self, protocol: str, command: str, options: Mapping[str, Any]) -> int:
-        told = self._line.json("POST", "faults", {"protocol": protocol, "command": command, **options})
-        return int(told["faults"][0]["number"])
-
-    def scenario(self, name: str) -> list[int]:
-        """Faults that go together, by name."""
-        return [int(one["number"]) for one in self._line.json("POST", "faults", {"scenario": name})["faults"]]
-
-    def hits(self, number: int) -> int:
-        """How often a fault fired."""
-        for one in self._line.json("GET", "faults")["faults"]:
-            if one["number"] == number:
-                return int(one["hits"])
-        raise ConfigurationError(f"There is no fault of the number {number} any more.")
-
-    def remove(self, number: int) -> None:
-        """Take a fault back."""
-        self._line.json("DELETE", f"faults/{number}")
-
-    def clear(self) -> None:
-        """Take all faults back."""
-        self._line.json("DELETE", "faults")
-
-
-class RemoteClock:
-    """The clock of a server in another process."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-
-    def now(self) -> datetime.datetime:
-        """The time there, aware, in UTC."""
-        return datetime.datetime.fromisoformat(self._line.json("GET", "clock")["now"])
-
-    def advance(
-        self,
-        delta: datetime.timedelta | None = None,
-        *,
-        days: float = 0,
-        hours: float = 0,
-        minutes: float = 0,
-        seconds: float = 0,
-    ) -> None:
-        """Move it forward; returns when all that was due has happened."""
-        total = (delta or datetime.timedelta()) + datetime.timedelta(
-            days=days, hours=hours, minutes=minutes, seconds=seconds
-        )
-        self._line.json("POST", "clock", {"advance_seconds": total.total_seconds()})
-
-    def advance_to_next(self) -> None:
-        """Move it to the next instant at which something is due."""
-        self._line.json("POST", "clock", {"to_next": True})
-
-    def run_until_idle(self) -> None:
-        """Move it on until nothing is due."""
-        self._line.json("POST", "clock", {"until_idle": True})
-
-    def freeze(self, at: datetime.datetime) -> None:
-        """Have it stand still at ``at``, which must be aware."""
-        self._line.json("POST", "clock", {"freeze": at.isoformat()})

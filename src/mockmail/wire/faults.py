@@ -7,6 +7,7 @@ on bytes the connection sees to (``tampering``).
 from __future__ import annotations
 
 import datetime
+import itertools
 import math
 import random
 import re
@@ -41,6 +42,9 @@ class Vocabulary:
     """Those that log in; all of them are meant by ``"AUTH"``."""
     tagged: bool = False
     """Whether there are tags and literals."""
+
+
+_numbers = itertools.count(1)
 
 
 class Fault:
@@ -92,6 +96,8 @@ class Fault:
         self.nth = nth
         self.times = times if times is not None or nth is None else 1
         self.probability = probability
+        self.number = next(_numbers)
+        """What tells it from the others of this process."""
         self.hits = 0
         """How often it fired."""
         self._seen = 0
@@ -263,9 +269,14 @@ class FaultPlan:
             self._added.clear()
             self._set(())
 
+    @property
+    def added(self) -> tuple[Fault, ...]:
+        """All since the last :meth:`clear`, removed ones too."""
+        return tuple(self._added)
+
     def unused(self) -> list[Fault]:
         """Those ever added that never fired."""
-        return [fault for fault in tuple(self._added) if not fault.hits]
+        return [fault for fault in self.added if not fault.hits]
 
     def match(self, protocol: str, name: str, arguments: str, account: str | None, session: str) -> Fault | None:
         """The first rule that acts on this command; it counts as a hit. The arguments at the end of a message are

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Record", "SessionTranscript", "Transcript"]
+__all__ = ["Conversations", "Record", "SessionTranscript", "Transcript"]
 
 HEAD_BYTES = 16 * 1024
 TAIL_BYTES = 48 * 1024
@@ -200,7 +201,22 @@ class SessionTranscript:
         return "\n".join((self.header, *self.lines))
 
 
-class Transcript:
+class Conversations(ABC):
+    """The conversations of a server's sessions, the oldest first."""
+
+    @abstractmethod
+    def sessions(self, protocol: str | None = None, account: str | None = None) -> list[SessionTranscript]:
+        """Pictures of the sessions that said anything, of one protocol and one account if given. Any thread."""
+
+    def tail(self, limit_lines: int = REPORT_LINES) -> str:
+        """The last lines of each session, for a report."""
+        return "\n\n".join(session.tail(limit_lines) for session in self.sessions())
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.sessions()))
+
+
+class Transcript(Conversations):
     """The conversations of a server's sessions, the oldest first: all open ones and the last closed ones."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -237,13 +253,6 @@ class Transcript:
             and (wanted is None or (record.account or "").lower() == wanted)
         ]
         return [picture for picture in pictures if picture.lines]
-
-    def tail(self, limit_lines: int = REPORT_LINES) -> str:
-        """The last lines of each session, for a report."""
-        return "\n\n".join(session.tail(limit_lines) for session in self.sessions())
-
-    def __str__(self) -> str:
-        return "\n\n".join(map(str, self.sessions()))
 
 
 def _lines(chunks: tuple[_Chunk, ...], secrets: Sequence[tuple[int, int]]) -> list[tuple[float, str]]:

@@ -35,12 +35,25 @@ class ForeignListener(Listener):
     ) -> None:
         super().__init__(protocol, _no_session, connections, host=host, port=port)
         self._protocols = protocols
+        self._guests: dict[Foreign, None] = {}
+
+    def go_down(self) -> None:
+        super().go_down()
+        self._cut()
+
+    def hang(self) -> None:
+        super().hang()
+        self._cut()
+
+    def _cut(self) -> None:
+        for guest in tuple(self._guests):
+            guest.abort()
 
     def _admit(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
         runtime = self._runtime
         assert runtime is not None
         name = self.connections.name(self.protocol)
-        guest = Foreign(runtime, accepted, lambda: self._protocols(name, runtime.loop))
+        guest = Foreign(runtime, accepted, lambda: self._protocols(name, runtime.loop), self._guests)
         task = runtime.spawn(runtime.loop.connect_accepted_socket(lambda: guest, accepted))
         # A stop may cancel the task before its first step, when no transport owns the socket yet.
         task.add_done_callback(lambda task: accepted.close() if task.cancelled() else None)
@@ -53,8 +66,15 @@ def _no_session(link: Link) -> Session:
 class Foreign(asyncio.Protocol):
     """Passes everything on to a foreign protocol, and keeps the connection in hand. Loop thread only."""
 
-    def __init__(self, runtime: Runtime, accepted: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        accepted: socket.socket,
+        make: Callable[[], asyncio.Protocol],
+        guests: dict[Foreign, None],
+    ) -> None:
         self._runtime = runtime
+        self._guests = guests
         self._socket = accepted
         self._make = make
         self._timer: asyncio.TimerHandle | None = None
@@ -64,6 +84,7 @@ class Foreign(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._runtime.attach(self)
+        self._guests[self] = None
         self.heard = self._runtime.loop.time()
         self._timer = self._runtime.loop.call_later(IDLE_SECONDS, self._look)
         self.inner = self._make()
@@ -86,6 +107,7 @@ class Foreign(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._runtime.detach(self)
+        self._guests.pop(self, None)
         if self.inner is not None:
             self._pass(self.inner.connection_lost, exc)
 

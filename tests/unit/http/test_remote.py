@@ -19,7 +19,7 @@ def remote(web: Any) -> Iterator[RemoteMockMail]:
 
 
 def send(remote: RemoteMockMail, *to: str, subject: str = "Hi") -> None:
-    with smtplib.SMTP(*remote.endpoints["smtp"]) as smtp:
+    with smtplib.SMTP(*remote.smtp.address) as smtp:
         smtp.sendmail("app@example.test", list(to), f"Subject: {subject}\r\nFrom: app@example.test\r\n\r\nHello\r\n")
 
 
@@ -82,12 +82,13 @@ def test_a_reset_is_followed(web: Any, remote: RemoteMockMail) -> None:
 
 
 def test_faults_and_the_clock(remote: RemoteMockMail) -> None:
-    number = remote.faults.smtp("RCPT", reply="451 4.3.0 later", times=1)
+    fault = remote.faults.smtp("RCPT", reply="451 4.3.0 later", times=1)
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(remote, "bob@example.test")
-    assert remote.faults.hits(number) == 1
+    assert fault.hits == 1
     assert remote.assert_rejected(code=451, timeout=0).recipients == ("bob@example.test",)
-    remote.faults.remove(number)
+    fault.remove()
+    assert fault.hits == 1
     with pytest.raises(ConfigurationError, match="no command or phase 'NOSUCH'"):
         remote.faults.imap("NOSUCH", drop=True)
     at = datetime.datetime(2030, 1, 2, tzinfo=datetime.UTC)
@@ -101,7 +102,7 @@ def test_a_password_set_from_afar_holds(web: Any, remote: RemoteMockMail) -> Non
     with smtplib.SMTP(*web.mail.smtp.address) as smtp:
         smtp.login("bob@example.test", "secret")
     assert remote.assert_logged_in(account="bob@example.test", timeout=0).password_checked
-    lines = [line for one in remote.transcripts("smtp") for line in one["lines"]]
+    lines = [line for one in remote.transcript.sessions("smtp") for line in one.lines]
     assert any(line.endswith("***") for line in lines)
     assert not any("secret" in line for line in lines)
 
