@@ -69,7 +69,7 @@ class MailNetwork(Running):
             if _canonical(domain) in self._by_domain:
                 raise ConfigurationError(f"A server of this network has the domain {domain!r} already.")
         server = MockMail(self._settings, **{"domains": domains, **overrides})
-        server._join(Membership(self._runtime, self.clock, self._directory))
+        server._join(Membership(self._runtime, self.clock, self._directory, lambda: self._servers))
         if self._runtime.running:
             server.start()
         self._servers.append(server)

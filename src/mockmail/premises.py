@@ -29,6 +29,7 @@ class Membership:
     clock: Clock
     directory: Callable[[object], Directory]
     """The MX records as one server sees them, which must not send to itself."""
+    servers: Callable[[], Sequence[Source]]
 
 
 class Addresses(Source):

@@ -29,6 +29,7 @@ from mockmail.testing.handover import SettingsFor
 from mockmail.testing.live import Deliveries
 from mockmail.testing.report import sections
 from mockmail.testing.seeding import Seeding
+from mockmail.testing.source import Source
 from mockmail.wire.certificates import Trust
 from mockmail.wire.connection import Connections
 from mockmail.wire.faults import Fault, FaultPlan
@@ -100,6 +101,10 @@ class MockMail(Addresses, Outages, Seeding, Assertions, Endpoints, Running):
     def transcript(self) -> Transcript:
         """What was said on all connections; ``str()`` of it is readable, secrets are left out."""
         return self._transcript
+
+    def neighbours(self) -> Sequence[Source]:
+        """The servers of its network, itself included."""
+        return (self,) if self._network is None else self._network.servers()
 
     def transcript_text(self) -> str:
         """The end of each conversation, for a report."""

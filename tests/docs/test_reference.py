@@ -121,7 +121,7 @@ def of(*classes: type) -> Callable[[], str]:
     return lambda: table(("name", "meaning"), members(*classes))
 
 
-_INTERNAL = {"world", "call", "reset_to", "report_sections", "transcript_text", "late_mail", "outage"}
+_INTERNAL = {"world", "call", "neighbours", "reset_to", "report_sections", "transcript_text", "late_mail", "outage"}
 """Public for the rooms below it alone."""
 
 

@@ -17,7 +17,7 @@ from mockmail.core.world import World
 from mockmail.testing.expect import Look, Outcome
 from mockmail.testing.nearest import nearest_miss
 
-__all__ = ["Failure", "clock_time", "command_line", "explain", "message_line", "shown"]
+__all__ = ["Failure", "attempts_made", "clock_time", "command_line", "explain", "message_line", "shown"]
 
 _LISTED = 20
 _TRANSCRIPT_LINES = 60
@@ -67,10 +67,31 @@ def explain(failure: Failure) -> str:
     found = list(hints(failure))
     if found:
         sections.append("\n".join(["Hints:", *(f"  * {hint}" for hint in found)]))
+    sections.extend(_timelines(failure, candidates))
     transcript = look.query.source.transcript_text().rstrip()
     if transcript:
         sections.append("Transcript:\n" + _tail(transcript))
     return "\n\n".join(sections)
+
+
+def _timelines(failure: Failure, candidates: list[Any]) -> Iterator[str]:
+    """Of what fits, at this server or another of its network; else of the nearest miss."""
+    query = failure.look.query
+    if query.kind.name not in ("delivered", "relayed", "queued", "bounced"):
+        return
+    from mockmail.testing.hints import fits_message
+    from mockmail.testing.timeline import timelines
+
+    if failure.too_many:
+        found = {message.id for one in failure.look.matches if (message := query.kind.message(one)) is not None}
+        yield from timelines(query.source, lambda message, names: message.id in found)
+        return
+    told = list(timelines(query.source, lambda message, names: fits_message(query, message, to=names)))
+    miss = None if told else nearest_miss(query, candidates)
+    if miss is not None:
+        nearest = query.kind.message(miss[0])
+        told = list(timelines(query.source, lambda message, names: message is nearest))
+    yield from told
 
 
 def _tail(text: str) -> str:
@@ -196,6 +217,11 @@ def clock_time(at: datetime.datetime) -> str:
     return at.strftime("%H:%M:%S.") + f"{at.microsecond // 1000:03d}"
 
 
+def attempts_made(count: int) -> str:
+    """``"1 attempt"``, ``"2 attempts"``."""
+    return f"{count} attempt{'' if count == 1 else 's'}"
+
+
 def message_line(message: Message, to: Iterable[str], state: str = "", at: datetime.datetime | None = None) -> str:
     """Time, from, to, subject, state."""
     sender = message.from_ or message.sender or "<>"
@@ -210,7 +236,7 @@ Line = Callable[[Any, Mapping[str, list[str]]], str]
 
 
 def _delivered_line(event: Delivered, states: Mapping[str, list[str]]) -> str:
-    state = ", ".join(["delivered", *states.get(event.message.id, ())])
+    state = ", ".join(states.get(event.message.id, ()))
     return message_line(event.message, event.recipients, state, event.at)
 
 
@@ -226,16 +252,14 @@ def _relayed_line(event: Any, states: Mapping[str, list[str]]) -> str:
 
 
 def _queued_line(one: Any, states: Mapping[str, list[str]]) -> str:
-    attempts = f"{one.attempts} attempt{'' if one.attempts == 1 else 's'}"
     last = f", last {_clipped(one.last_reply)}" if one.last_reply else ""
     following = f", next at {clock_time(one.next_attempt)}" if one.next_attempt is not None else ", one under way"
-    return message_line(
-        one.message, one.recipients, f"waits for {one.domain}: {attempts}{last}{following}", one.queued_at
-    )
+    state = f"waits for {one.domain}: {attempts_made(one.attempts)}{last}{following}"
+    return message_line(one.message, one.recipients, state, one.queued_at)
 
 
 def _bounced_line(event: Any, states: Mapping[str, list[str]]) -> str:
-    state = f"bounced with {event.status} after {event.attempts} attempts: {_clipped(event.reply)}"
+    state = f"bounced with {event.status} after {attempts_made(event.attempts)}: {_clipped(event.reply)}"
     return message_line(event.message, event.recipients, state, event.at)
 
 

@@ -19,21 +19,21 @@ from mockmail.core.events import (
     LoggedIn,
     LoginFailed,
     Rejected,
-    RelayAttempted,
     Relayed,
     Seeded,
     SessionOpened,
 )
 from mockmail.core.message import Message
+from mockmail.core.queue import QueuedMessage
 from mockmail.core.world import World
 from mockmail.testing.expect import Query
-from mockmail.testing.explain import Failure, clock_time, shown
+from mockmail.testing.explain import Failure, attempts_made, clock_time, shown
 from mockmail.testing.gather import held
 from mockmail.testing.kinds import DELIVERED, REJECTED
 from mockmail.testing.matching import addresses_test, normal_flag
 from mockmail.testing.source import ask
 
-__all__ = ["hints"]
+__all__ = ["fits_message", "hints"]
 
 _SHOWN = 3
 _Q = Query[Any, Any]
@@ -81,7 +81,7 @@ def _before_the_mark(query: _Q, world: World) -> Iterator[str]:
 # Messages that are elsewhere
 
 
-def _fits_message(query: _Q, message: Message, account: str | None = None, **also: Any) -> bool:
+def fits_message(query: _Q, message: Message, account: str | None = None, **also: Any) -> bool:
     """Whether the criteria on a message hold, and those of ``also`` (values by name) for what is given; all other
     criteria count as held."""
     for test in query.tests:
@@ -118,7 +118,7 @@ def _seeded(query: _Q, world: World) -> Iterator[str]:
     fitting = [
         event
         for event in world.journal.of(Seeded)
-        if _fits_message(query, event.message, event.account, to=(*event.message.recipients, event.account))
+        if fits_message(query, event.message, event.account, to=(*event.message.recipients, event.account))
     ]
     if fitting:
         event = fitting[-1]
@@ -129,7 +129,7 @@ def _seeded(query: _Q, world: World) -> Iterator[str]:
 
 
 def _appended(query: _Q, world: World) -> Iterator[str]:
-    for event in [one for one in world.journal.of(Appended) if _fits_message(query, one.message, to=one.message.to)][
+    for event in [one for one in world.journal.of(Appended) if fits_message(query, one.message, to=one.message.to)][
         -1:
     ]:
         yield (
@@ -164,7 +164,7 @@ def _to_in_header_only(query: _Q, world: World) -> Iterator[str]:
 
 def _late(query: _Q, world: World) -> Iterator[str]:
     for message in list(world.late)[-_SHOWN:]:
-        fit = "fits, but it" if _fits_message(query, message) else f"({message.subject!r})"
+        fit = "fits, but it" if fits_message(query, message) else f"({message.subject!r})"
         yield (
             f"A message to {', '.join(message.recipients)} {fit} was begun before the last reset and is not shown: it"
             " belongs to an earlier test."
@@ -194,37 +194,37 @@ def _failed_logins(query: _Q, world: World, protocols: tuple[str, ...] = ()) -> 
 
 
 def _passed_on(query: _Q, world: World, *, but: str = "") -> Iterator[str]:
-    """What became of mail that fits and was to go on to another server."""
+    """What became of mail that fits and was to go on to another server, or is to come from one."""
     journal = world.journal
     for bounced in journal.of(Bounced) if but != "bounced" else ():
-        if _fits_message(query, bounced.message, to=(*bounced.recipients, *bounced.addresses)):
+        if fits_message(query, bounced.message, to=(*bounced.recipients, *bounced.addresses)):
             yield f"{bounced.message.subject!r} bounced with {bounced.status}: {bounced.reply}"
     for relayed in journal.of(Relayed) if but != "relayed" else ():
-        if _fits_message(query, relayed.message, to=(*relayed.recipients, *relayed.addresses)):
+        if fits_message(query, relayed.message, to=(*relayed.recipients, *relayed.addresses)):
             yield (
                 f"{relayed.message.subject!r} was relayed to {relayed.via} at attempt {relayed.attempts}"
                 f" ({clock_time(relayed.at)}); look for it there."
             )
-    for one in ask(query.source, lambda: [entry.picture() for entry in world.queue]) if but != "queued" else ():
-        if _fits_message(query, one.message, to=(*one.recipients, *one.addresses)):
-            when = f"next attempt at {one.next_attempt:%Y-%m-%d %H:%M:%S}" if one.next_attempt else "an attempt goes on"
-            reply = f", {one.last_reply}" if one.last_reply else ""
-            yield (
-                f"{one.message.subject!r} is still queued for {one.domain} after {one.attempts} attempts{reply};"
-                f" {when}: move the clock by clock.advance()."
-            )
+    for source in query.source.neighbours() if query.kind is DELIVERED else (query.source,):
+        elsewhere = f" at {source.settings.default_domain}" if source is not query.source else ""
+        if not elsewhere and but == "queued":
+            continue
+        for one in ask(source, partial(_queue, source.world)):
+            if fits_message(query, one.message, to=(*one.recipients, *one.addresses)):
+                yield _still_queued(one, elsewhere)
 
 
-def _timeline(query: _Q, world: World) -> Iterator[str]:
-    """Each attempt at what fits."""
-    attempts = [
-        event
-        for event in world.journal.of(RelayAttempted)
-        if _fits_message(query, event.message, to=(*event.recipients, *event.addresses))
-    ]
-    for event in attempts[-_SHOWN:]:
-        via = event.via or "nowhere"
-        yield f"Attempt {event.attempt} of {event.message.subject!r} at {clock_time(event.at)}, {via}: {event.reply}"
+def _queue(world: World) -> list[QueuedMessage]:
+    return [entry.picture() for entry in world.queue]
+
+
+def _still_queued(one: QueuedMessage, elsewhere: str) -> str:
+    when = f"next attempt at {one.next_attempt:%Y-%m-%d %H:%M:%S}" if one.next_attempt else "an attempt goes on"
+    reply = f", {one.last_reply}" if one.last_reply else ""
+    return (
+        f"{one.message.subject!r} is still queued{elsewhere} for {one.domain} after"
+        f" {attempts_made(one.attempts)}{reply}; {when}: move the clock by clock.advance()."
+    )
 
 
 # Messages not handled as expected
@@ -235,7 +235,7 @@ def _still_there(query: _Q, world: World) -> Iterator[str]:
     lying = [
         one
         for one in ask(query.source, partial(held, world))
-        if _fits_message(query, one.message, one.account, folder=one.message.folder)
+        if fits_message(query, one.message, one.account, folder=one.message.folder)
     ]
     done = query.kind.name + (" as asked" if query.kind.candidates(query.source, world) else "")
     for one in lying[-_SHOWN:]:
@@ -256,7 +256,7 @@ def _other_logins(query: _Q, world: World) -> Iterator[str]:
 
 def _copied_only(query: _Q, world: World) -> Iterator[str]:
     for event in world.journal.of(Copied):
-        if _fits_message(query, event.message, event.account, folder=event.folder, to_folder=event.to_folder):
+        if fits_message(query, event.message, event.account, folder=event.folder, to_folder=event.to_folder):
             yield (
                 f"{event.message.subject!r} was copied from {event.folder!r} to {event.to_folder!r}, but not removed"
                 f" from {event.folder!r}: a copy becomes a move when the original is expunged."
@@ -265,7 +265,7 @@ def _copied_only(query: _Q, world: World) -> Iterator[str]:
 
 def _marked_only(query: _Q, world: World) -> Iterator[str]:
     for one in ask(query.source, partial(held, world)):
-        if "\\Deleted" in one.message.flags and _fits_message(
+        if "\\Deleted" in one.message.flags and fits_message(
             query, one.message, one.account, folder=one.message.folder
         ):
             where = f"{one.account} {one.message.folder}/{one.message.uid}"
@@ -282,7 +282,7 @@ def _flag_taken_away(query: _Q, world: World) -> Iterator[str]:
         return
     wanted = normal_flag(flag).lower()
     for event in world.journal.of(FlagsChanged):
-        if wanted in {one.lower() for one in event.removed} and _fits_message(query, event.message, event.account):
+        if wanted in {one.lower() for one in event.removed} and fits_message(query, event.message, event.account):
             by = event.session or "the test"
             yield f"{event.message.subject!r} lost {normal_flag(flag)} at {clock_time(event.at)}, by {by}."
 
@@ -331,9 +331,10 @@ def _accounts_of_logins(query: _Q, world: World) -> Iterator[str]:
 
 
 def _nobody_came(query: _Q, world: World) -> Iterator[str]:
-    journal = world.journal
     if query.kind.name in ("flagged", "moved", "deleted") or any(
-        len(journal.rows(kind)) for kind in (SessionOpened, Command, Accepted)
+        len(source.world.journal.rows(kind))
+        for source in query.source.neighbours()
+        for kind in (SessionOpened, Command, Accepted)
     ):
         return
     yield "No client has connected: is the application told the host and port of this server?"
@@ -343,9 +344,9 @@ _Hint = Callable[[_Q, World], Iterator[str]]
 _for_mail = partial(_failed_logins, protocols=("smtp", "lmtp"))
 _for_reading = partial(_failed_logins, protocols=("imap", "pop3", "http"))
 _BY_KIND: Mapping[str, tuple[_Hint, ...]] = {
-    "relayed": (partial(_passed_on, but="relayed"), _timeline, _rejected, _late, _unfinished, _for_mail),
-    "queued": (partial(_passed_on, but="queued"), _timeline, _rejected, _late, _unfinished, _for_mail),
-    "bounced": (partial(_passed_on, but="bounced"), _timeline, _rejected, _late, _unfinished, _for_mail),
+    "relayed": (partial(_passed_on, but="relayed"), _rejected, _late, _unfinished, _for_mail),
+    "queued": (partial(_passed_on, but="queued"), _rejected, _late, _unfinished, _for_mail),
+    "bounced": (partial(_passed_on, but="bounced"), _rejected, _late, _unfinished, _for_mail),
     "delivered": (_seeded, _appended, _passed_on, _rejected, _to_in_header_only, _late, _unfinished, _for_mail),
     "rejected": (_unfinished, _for_mail),
     "fetched": (_still_there, _other_logins, _for_reading),

@@ -199,7 +199,7 @@ REJECTED: Kind[Rejected, Rejected] = Kind(
 _PASSED_ON: dict[str, Field[Any]] = {
     **_MAIL,
     "account": account_field(lambda one: one.message.sender),
-    "to": Field(lambda one: (*one.recipients, *one.addresses), addresses_test),
+    "to": Field(lambda one: tuple(dict.fromkeys((*one.recipients, *one.addresses))), addresses_test),
 }
 _SENT_IN_NAME_OF: Field[Any] = Field(lambda one: one.sender, address_test)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from mockmail.config import Settings
@@ -32,6 +32,10 @@ class Source(ABC):
     @abstractmethod
     def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``function`` on the thread that owns the store, and return its result."""
+
+    def neighbours(self) -> Sequence[Source]:
+        """The servers of its network, itself included; each may be asked by :meth:`call` of any."""
+        return (self,)
 
     @abstractmethod
     def transcript_text(self) -> str:

@@ -75,10 +75,7 @@ def test_a_failure_says_that_it_still_waits_and_for_what(net, submit) -> None:
     with pytest.raises(AssertionError) as failed:
         alice.assert_relayed(to="b@bob.test", timeout=0)
     text = str(failed.value)
-    assert (
-        "'Lunch' is still queued for bob.test after 1 attempts, 451 4.4.1 connection refused; next attempt at" in text
-    )
-    assert "Attempt 1 of 'Lunch'" in text
+    assert "'Lunch' is still queued for bob.test after 1 attempt, 451 4.4.1 connection refused; next attempt at" in text
     with pytest.raises(AssertionError, match=r"waits for bob.test: 1 attempt, last 451 4.4.1 connection refused, next"):
         alice.assert_queued(attempts=7, timeout=0)
 
