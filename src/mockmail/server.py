@@ -88,6 +88,11 @@ class MockMail(Addresses, Outages, Seeding, Assertions, Endpoints, Running):
         return self._world
 
     @property
+    def runtime(self) -> Runtime:
+        """The thread that the servers run in; for the library's own use."""
+        return self._runtime
+
+    @property
     def settings(self) -> Settings:
         """The settings in force."""
         return self._world.settings

@@ -162,12 +162,14 @@ class QueuedMessage:
 class Queue:
     """The entries that have recipients waiting, oldest first."""
 
-    __slots__ = ("_entries", "reporter", "watcher")
+    __slots__ = ("_entries", "hastener", "reporter", "watcher")
 
     def __init__(self) -> None:
         self._entries: dict[QueueEntry, None] = {}
         self.watcher: Callable[[QueueEntry], None] | None = None
         """Given each new entry, in the step that adds it."""
+        self.hastener: Callable[[QueueEntry], None] | None = None
+        """Given entries whose next attempt is to be made now."""
         self.reporter: Callable[[QueueEntry], None] | None = None
         """Given what was delivered here or expanded, where the sender asked to be told: an entry that is not, and was
         not, in the queue, all of whose recipients are settled."""
@@ -187,6 +189,11 @@ class Queue:
             self._entries[entry] = None
             if self.watcher is not None:
                 self.watcher(entry)
+
+    def hasten(self, entry: QueueEntry) -> None:
+        """Have it tried now, whatever the schedule says; one of which an attempt is under way is left alone."""
+        if self.hastener is not None and entry in self._entries and entry.next_attempt is not None:
+            self.hastener(entry)
 
     def discard(self, entry: QueueEntry) -> None:
         """Forget an entry, of which nobody is waiting any more."""

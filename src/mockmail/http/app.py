@@ -52,9 +52,10 @@ class _WebSocket(WSProtocol):
 
 def routes() -> list[BaseRoute]:
     """All routes, the narrower ones first."""
-    from mockmail.http import admin, api, chaos, checks, control, events, openapi, own, send, state, view
+    from mockmail.http import admin, api, chaos, checks, control, events, mail, openapi, own, pages, send, state
+    from mockmail.http import submission, view  # isort: skip
 
-    modules = (api, send, chaos, checks, view, state, events, own, admin, control, openapi)
+    modules = (api, send, chaos, checks, view, state, events, mail, own, admin, submission, control, openapi, pages)
     return [route for module in modules for route in module.ROUTES]
 
 

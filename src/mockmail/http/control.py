@@ -336,6 +336,23 @@ async def _queue(request: Request) -> Response:
     return JSONReply({"queue": entries})
 
 
+async def _try_now(request: Request) -> Response:
+    """Try what waits now: all of it, or what is named by the ID of its message, and its next-hop domain."""
+    world = desk(request).world
+    body = await read_object(request, "id", "domain")
+    wanted, domain = as_text(body.get("id"), "id", ""), as_text(body.get("domain"), "domain", "")
+    entries = [
+        entry
+        for entry in world.queue
+        if wanted in ("", entry.message.id) and domain in ("", entry.domain) and entry.next_attempt is not None
+    ]
+    if wanted and not entries:
+        raise Refusal(404, "No message of that ID waits to be relayed.")
+    for entry in entries:
+        world.queue.hasten(entry)
+    return JSONReply({"tried": len(entries)})
+
+
 ROUTES = [
     own_route("/api/v1/server", _server, "GET"),
     own_route("/api/v1/reset", _reset, "POST"),
@@ -350,4 +367,5 @@ ROUTES = [
     own_route("/api/v1/clock", _clock, "GET"),
     own_route("/api/v1/clock", _move_clock, "POST"),
     own_route("/api/v1/queue", _queue, "GET"),
+    own_route("/api/v1/queue", _try_now, "POST"),
 ]

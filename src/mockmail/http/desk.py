@@ -16,6 +16,7 @@ from mockmail.testing.accounts import Account
 from mockmail.testing.faults import Faults
 from mockmail.wire.certificates import Trust
 from mockmail.wire.faults import Fault
+from mockmail.wire.runtime import Runtime
 from mockmail.wire.transcript import Transcript
 
 __all__ = ["Address", "Desk", "Served", "actor", "desk"]
@@ -39,6 +40,8 @@ class Served(Protocol):
 
     @property
     def world(self) -> World: ...
+    @property
+    def runtime(self) -> Runtime: ...
     @property
     def settings(self) -> Settings: ...
     @property

@@ -165,6 +165,19 @@ _ROWS: tuple[_Row, ...] = (
      _object(advance_seconds={"type": "number", "minimum": 0}, until=_text(),
              freeze=_text(), to_next=_FLAG, until_idle=_FLAG), _JSON),
     ("get", "/api/v1/queue", "mail that waits to be relayed", "", None, _JSON),
+    ("post", "/api/v1/queue", "try mail that waits now; all of it without id and domain", "",
+     _object(id=_text(), domain=_text()), _JSON),
+    ("post", "/api/v1/accounts/{address}/submissions", "send as an account, by the server's own SMTP", "",
+     _object(To=_list(_PERSON), Cc=_list(_PERSON), Bcc=_STRINGS, Name=_text(), Subject=_text(), Text=_text(),
+             HTML=_text(), Headers={"type": "object", "additionalProperties": _text()},
+             Attachments=_list(_object("Content Filename", Content=_text(), Filename=_text(), ContentType=_text(),
+                                       ContentID=_text()))), _JSON),
+    ("get", "/api/v1/mail", "all mail once, newest first, with its copies", "query tz start limit", None, _JSON),
+    ("get", "/api/v1/mail/{id}", "a message; marks all copies seen", "peek", None, _JSON),
+    ("get", "/api/v1/mail/{id}/timeline", "what happened to a message", "", None, _JSON),
+    ("get", "/", "the mail page", "", None, "text/html"),
+    ("get", "/favicon.ico", "the icon of the page", "", None, "image/svg+xml"),
+    ("get", "/static/{name}", "a file of the page", "", None, _ANY),
     ("get", "/api/v1/openapi.json", "this document", "", None, _JSON),
 )  # fmt: skip
 
@@ -173,8 +186,8 @@ _CREATES = {"/api/v1/accounts", "/api/v1/accounts/{address}/folders", "/api/v1/a
 
 
 _OWN = re.compile(
-    "/api/v1/(accounts|server|reset|journal|stream|transcripts|faults|clock|queue|openapi|aliases|lists|catch-all|outage"
-    "|check)"
+    "/api/v1/(accounts|mail|server|reset|journal|stream|transcripts|faults|clock|queue|openapi|aliases|lists|catch-all"
+    "|outage|check)"
 ).match
 """Paths whose refusals are JSON."""
 

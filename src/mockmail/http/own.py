@@ -13,15 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mockmail.core.accounts import AccountState, canonical_name
-from mockmail.core.events import Seeded
 from mockmail.core.mailbox import Entry, Mailbox
-from mockmail.core.message import Envelope, Message
+from mockmail.core.message import Envelope
 from mockmail.core.world import World
 from mockmail.http import query as search_language
 from mockmail.http.api import matching, place
 from mockmail.http.catalogue import Catalogue, Row
 from mockmail.http.content import detail, summary
 from mockmail.http.desk import actor
+from mockmail.http.mail import whole
 from mockmail.http.replies import (
     JSONReply,
     Refusal,
@@ -33,7 +33,6 @@ from mockmail.http.replies import (
     read_object,
     strings,
 )
-from mockmail.http.structure import tree
 from mockmail.testing.coding import encoded_message
 from mockmail.testing.matching import normal_flag
 
@@ -304,16 +303,9 @@ async def _one_message(request: Request) -> Response:
         {
             **told_message(catalogue, entry, account.address, mailbox.name),
             **told,
-            "envelope": encoded_message(message)["envelope"],
-            "links": list(message.links),
-            "tree": tree(message.part),
-            "seeded": _was_seeded(world, message),
+            **whole(world, message),
         }
     )
-
-
-def _was_seeded(world: World, message: Message) -> bool:
-    return any(event.message is message for event in world.journal.of(Seeded))
 
 
 ROUTES = [

@@ -32,7 +32,7 @@ from mockmail.http.replies import (
     strings,
 )
 
-__all__ = ["ROUTES", "can_release", "submit"]
+__all__ = ["ROUTES", "bytes_of", "can_release", "composed", "submit"]
 
 _MADE_HERE = frozenset(
     {
@@ -74,9 +74,9 @@ async def _send(request: Request) -> Response:
     world, catalogue = place(request)
     try:
         body = await read_object(request)
-        email, sender, recipients = _composed(body, world)
+        email, sender, recipients = composed(body, world)
         tags = strings(body.get("Tags"), "Tags")
-        message = submit(world, _bytes_of(email), sender, recipients, request)
+        message = submit(world, bytes_of(email), sender, recipients, request)
     except Refusal as refusal:
         return JSONReply({"Error": str(refusal)}, refusal.status)
     if tags:
@@ -84,7 +84,8 @@ async def _send(request: Request) -> Response:
     return JSONReply({"ID": message.id})
 
 
-def _bytes_of(email: EmailMessage) -> bytes:
+def bytes_of(email: EmailMessage) -> bytes:
+    """The message as it goes over the wire."""
     try:
         return email.as_bytes(policy=policy.SMTPUTF8 if _needs_utf8(email) else policy.SMTP)
     except (ValueError, LookupError, AttributeError, TypeError, IndexError) as error:
@@ -101,7 +102,7 @@ def _needs_utf8(email: EmailMessage) -> bool:
     )
 
 
-def _composed(body: dict[str, Any], world: World) -> tuple[EmailMessage, str, list[str]]:
+def composed(body: dict[str, Any], world: World) -> tuple[EmailMessage, str, list[str]]:
     """The message, its reverse-path and its recipients."""
     email = EmailMessage(policy=policy.SMTP)
     sender = _person(body.get("From"), "From")

@@ -23,32 +23,52 @@ __all__ = ["ROUTES", "html_policy", "shown_html"]
 
 THUMB_SIZE = (180, 120)
 _PIXELS_LIMIT = 50_000_000
+INNER_PICTURES_LIMIT_BYTES = 32 << 20
+_PICTURES = frozenset(
+    {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp", "image/svg+xml"}
+)
+_doctype = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 _cid = re.compile(r"cid:([^\"'\s)>]{1,998})", re.IGNORECASE)
 
 
-def html_policy(request: Request, message: Message, *, remote: bool) -> str:
+def html_policy(*, remote: bool) -> str:
     """The Content-Security-Policy under which HTML of a message is shown."""
-    # A sandboxed page has no 'self'; the parts of this message are named in full.
-    parts = f"{request.url.scheme}://{request.headers['host']}/api/v1/message/{message.id}/part/"
     foreign = " https: http:" if remote else ""
     return (
-        f"sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data: {parts}{foreign};"
-        f" style-src 'unsafe-inline'{foreign}; font-src data:{foreign}; media-src data: {parts}{foreign};"
+        f"sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:{foreign};"
+        f" style-src 'unsafe-inline'{foreign}; font-src data:{foreign}; media-src data:{foreign};"
         " form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
     )
 
 
 def shown_html(message: Message) -> str:
-    """The HTML of a message with its inner pictures led to where we serve them."""
-    paths = {one.content_id.lower(): one.path for one in attached(message) if one.content_id}
-    if not paths:
+    """The HTML of a message with its inner pictures put into it, as far as they are not too large.
+
+    A sandboxed page has no origin, and so may not ask us for anything: pictures cannot be led to where we serve them.
+    """
+    parts = {one.content_id.lower(): one.part for one in attached(message) if one.content_id}
+    if not parts:
         return message.html
+    room = [INNER_PICTURES_LIMIT_BYTES]
 
-    def led(match: re.Match[str]) -> str:
-        path = paths.get(match[1].lower())
-        return match[0] if path is None else f"/api/v1/message/{message.id}/part/{path}"
+    def put(match: re.Match[str]) -> str:
+        part = parts.get(match[1].lower())
+        if part is None or part.media_type not in _PICTURES:
+            return match[0]
+        content = part.content
+        room[0] -= len(content)
+        if room[0] < 0:
+            return match[0]
+        return f"data:{part.media_type};base64,{base64.b64encode(content).decode()}"
 
-    return _cid.sub(led, message.html)
+    return _cid.sub(put, message.html)
+
+
+def _opening_elsewhere(html: str) -> str:
+    """The same HTML, whose links open in a window of their own."""
+    doctype = _doctype.match(html)
+    at = doctype.end() if doctype else 0
+    return html[:at] + '<base target="_blank">' + html[at:]
 
 
 async def _html(request: Request) -> Response:
@@ -56,9 +76,11 @@ async def _html(request: Request) -> Response:
     if not row.message.html:
         raise Refusal(404, "This message does not contain a HTML part")
     catalogue.record_fetched(row, "html", session_of(request))
-    policy = html_policy(request, row.message, remote=request.query_params.get("remote") == "1")
-    text = shown_html(row.message).encode("utf-8", "replace")
-    return HTMLResponse(text, headers={"Content-Security-Policy": policy})
+    policy = html_policy(remote=request.query_params.get("remote") == "1")
+    html = shown_html(row.message)
+    if request.query_params.get("embed") == "1":
+        html = _opening_elsewhere(html)
+    return HTMLResponse(html.encode("utf-8", "replace"), headers={"Content-Security-Policy": policy})
 
 
 async def _text(request: Request) -> Response:

@@ -69,11 +69,12 @@ class Worker:
         """Reports to come of those that still wait."""
         self._tasks: set[asyncio.Task[Any]] = set()
         world.queue.watcher = self._take
+        world.queue.hastener = self._hasten
 
     def end(self, *, clock_too: bool = True) -> None:
         """Let go of the world: nothing more of it is due, and what is under way is cut. ``clock_too``: nobody else
         goes by its clock. Loop thread, or any when the loop has ended."""
-        self._world.queue.watcher = None
+        self._world.queue.watcher = self._world.queue.hastener = None
         for job in (*self._jobs.values(), *self._delays.values()):
             job.cancel()
         self._jobs.clear()
@@ -88,6 +89,12 @@ class Worker:
 
     def _take(self, entry: QueueEntry) -> None:
         self._schedule(entry, entry.queued_at)
+
+    def _hasten(self, entry: QueueEntry) -> None:
+        job = self._jobs.pop(entry, None)
+        if job is not None:
+            job.cancel()
+        self._schedule(entry, self._world.clock.now())
 
     def _schedule(self, entry: QueueEntry, at: datetime.datetime) -> None:
         entry.next_attempt = at

@@ -1,0 +1,514 @@
+// The page: what is looked at, what arrives, and what is done about it.
+
+import * as api from "./api.js";
+import { compose, answerTo, forwardOf } from "./compose.js";
+import { $, ask, button, dialog, h, icon, say, toast } from "./dom.js";
+import { isFlagged, isSeen, person, plural, shortTime, fullTime } from "./format.js";
+import { bindKeys, showKeys } from "./keys.js";
+import { VirtualList } from "./list.js";
+import { queuePanel, sessionsPanel } from "./panels.js";
+import { Reader } from "./reader.js";
+import { Sidebar, sortedAccounts } from "./sidebar.js";
+
+const REFRESH_MILLISECONDS = 150;
+const SEARCH_MILLISECONDS = 250;
+const READ_MILLISECONDS = 180;
+
+const state = { accounts: [], place: { kind: "all" }, query: "", key: null, paused: false, missed: 0, queued: 0, endpoints: {} };
+const part = encodeURIComponent;
+const failed = (error) => toast(error.message, "error");
+
+// Where we are: #/all, #/folder/ACCOUNT/FOLDER, each with /KEY of a message and ?q=; #/queue; #/sessions/NAME
+
+export const addressOf = (place, key = null, query = "") => {
+  const base = place.kind === "folder" ? `#/folder/${part(place.account)}/${part(place.folder)}` : `#/${place.kind}`;
+  return `${base}${key === null ? "" : `/${part(key)}`}${query ? `?q=${part(query)}` : ""}`;
+};
+
+function readAddress() {
+  const [path, tail] = location.hash.replace(/^#\/?/, "").split("?");
+  const [kind, ...rest] = path.split("/").map((piece) => {
+    try {
+      return decodeURIComponent(piece);
+    } catch {
+      return piece;
+    }
+  });
+  const query = new URLSearchParams(tail ?? "").get("q") ?? "";
+  if (kind === "folder" && rest.length >= 2) return { place: { kind, account: rest[0], folder: rest[1] }, key: rest[2] ?? null, query };
+  if (kind === "queue" || kind === "sessions") return { place: { kind }, key: rest[0] ?? null, query };
+  return { place: { kind: "all" }, key: rest[0] ?? null, query };
+}
+
+const samePlace = (one, other) => one.kind === other.kind && one.account === other.account && one.folder === other.folder;
+const go = (place, key = null, query = state.query) => {
+  location.hash = addressOf(place, key, query);
+};
+const keyOf = (item) => (item.copies ? item.ID : String(item.uid));
+const isList = (place) => place.kind === "all" || place.kind === "folder";
+
+// The list
+
+function renderRow(item, row) {
+  const seen = isSeen(item);
+  row.classList.toggle("unread", !seen);
+  const to = [...item.To, ...item.Cc, ...item.Bcc];
+  const marks = h("span", { class: "marks" },
+    isFlagged(item) ? h("span", { class: "flagged" }, icon("star"), h("span", { class: "visually-hidden" }, "starred ")) : null,
+    item.Attachments ? h("span", {}, icon("clip"), h("span", { class: "visually-hidden" }, plural(item.Attachments, "attachment"))) : null,
+    item.Tags.slice(0, 3).map((tag) => h("span", { class: "tag" }, tag)));
+  row.replaceChildren(
+    h("span", { class: "pick", "aria-hidden": "true" }),
+    h("span", { class: "from" }, h("bdi", {}, person(item.From)), h("span", { class: "to" }, " to ", h("bdi", {}, to.length ? person(to[0]) : "nobody"), to.length > 1 ? ` and ${to.length - 1} more` : "")),
+    h("time", { class: "when", datetime: item.Created, title: fullTime(item.Created) }, shortTime(item.Created)),
+    h("span", { class: "title" }, seen ? null : h("span", { class: "visually-hidden" }, "unread "), h("bdi", {}, item.Subject || "(no subject)")),
+    marks,
+    h("span", { class: "snippet" }, item.Snippet));
+}
+
+const list = new VirtualList($("listbox"), {
+  load: (start, limit) => api.list(state.place, state.query, start, limit),
+  render: renderRow,
+  keyOf,
+  onOpen: (item) => go(state.place, keyOf(item)),
+  onChange: (told) => {
+    if (told) listed();
+    drawTools();
+    const open = reader.key === null ? null : [...list.pages.values()].flat().find((item) => keyOf(item) === reader.key);
+    if (open) reader.flagged(open);
+  },
+  onError: (error) => {
+    list.total = 0;
+    list.pages.clear();
+    list.draw();
+    $("count").textContent = "";
+    empty("This cannot be shown", [h("p", { role: "alert" }, error.message)]);
+  },
+});
+
+function listed() {
+  const total = list.total;
+  const place = state.place;
+  const folder = place.kind === "folder" ? state.accounts.find((one) => one.address === place.account)?.folders.find((one) => one.name === place.folder) : null;
+  $("count").textContent = state.query ? `${plural(total, "message")} found` : `${plural(total, "message")}${folder?.unseen ? `, ${folder.unseen} unread` : ""}`;
+  if (total) {
+    $("empty").hidden = true;
+    $("listbox").hidden = false;
+  } else if (state.query) empty("Nothing found", [h("p", {}, `No message here fits ${state.query}.`), h("p", { class: "aside" }, "A query has words of the message, and from: to: subject: tag: is:unread has:attachment before: after: larger:")]);
+  else if (place.kind === "folder") empty("No messages", [h("p", {}, `${place.folder} of ${place.account} is empty.`)]);
+  else empty("No mail yet", [
+    h("p", {}, "Have your application send its mail here, or read it from here:"),
+    h("dl", { class: "endpoints" }, Object.entries(state.endpoints).flatMap(([name, one]) => [h("dt", {}, name.toUpperCase()), h("dd", {}, h("code", {}, `${one.host}:${one.port}`))])),
+    h("p", { class: "aside" }, "It appears here at once.")]);
+}
+
+function empty(title, children) {
+  $("empty").replaceChildren(h("h3", {}, title), ...children);
+  $("empty").hidden = false;
+  $("listbox").hidden = true;
+}
+
+function drawTools() {
+  const count = list.selected.size;
+  const tools = $("tools");
+  const items = list.chosen();
+  const wanted = count ? `${count}` : "none";
+  if (tools.dataset.for === wanted && !count) return;
+  tools.dataset.for = wanted;
+  if (!count) {
+    tools.replaceChildren(
+      button("Mark all as read", { run: readAll, class: "quiet small" }),
+      button("Delete all", { run: removeAllHere, class: "quiet small" }));
+    return;
+  }
+  tools.replaceChildren(
+    h("span", { class: "picked-count", role: "status" }, `${count} selected`),
+    button(items.every(isSeen) ? "Mark unread" : "Mark read", { iconName: "unread", run: () => setSeen(items, !items.every(isSeen)) }),
+    button("Star", { iconName: "star", run: () => setFlagged(items, !items.every(isFlagged)) }),
+    button("Move", { iconName: "move", run: () => chooseFolder(items) }),
+    button("Delete", { iconName: "trash", run: () => removeThese(items) }),
+    button("Cancel the selection", { iconName: "close", run: () => list.unpick() }));
+}
+
+// What is done
+
+const changed = async (work) => {
+  try {
+    await work();
+    await refresh();
+    return true;
+  } catch (error) {
+    failed(error);
+    return false;
+  }
+};
+const setSeen = (items, seen) => changed(() => api.change(items, { [seen ? "add" : "remove"]: ["\\Seen"] }));
+const setFlagged = (items, on) => changed(() => api.change(items, { [on ? "add" : "remove"]: ["\\Flagged"] }));
+
+const acted = () => (list.selected.size || !reader.told ? list.chosen() : [reader.told]);
+
+async function removeThese(items) {
+  if (!items.length) return;
+  const remove = async () => {
+    const open = reader.told !== null && items.some((item) => keyOf(item) === reader.key);
+    if (!(await changed(async () => {
+      await api.remove(items);
+      list.selected.clear();
+    }))) return;
+    say(`${plural(items.length, "message")} deleted`);
+    toast(items.length === 1 ? "Deleted" : `${items.length} deleted`);
+    if (open) openNeighbour();
+  };
+  if (items.length === 1) await remove();
+  else ask("Delete messages", `${plural(items.length, "message")} will be gone for good.`, "Delete", remove);
+}
+
+/** After the open message has gone: the one that took its place, or the list. */
+function openNeighbour() {
+  const wide = matchMedia("(min-width: 900px)").matches;
+  const item = wide ? list.activeItem : null;
+  go(state.place, item ? keyOf(item) : null);
+  if (!item) $("listbox").focus();
+}
+
+function chooseFolder(items) {
+  if (!items.length) return;
+  const owners = new Set(items.flatMap((item) => (item.copies ?? [item]).map((copy) => copy.account)));
+  const names = new Set(state.accounts.filter((one) => owners.has(one.address)).flatMap((one) => one.folders.map((folder) => folder.name)));
+  for (const usual of ["Archive", "Trash"]) names.add(usual);
+  dialog(items.length === 1 ? "Move the message" : `Move ${items.length} messages`, (body, close) => {
+    const run = (name) => {
+      close();
+      const open = reader.told !== null && items.some((item) => keyOf(item) === reader.key);
+      changed(async () => {
+        await api.move(items, name, state.accounts);
+        list.selected.clear();
+      }).then((done) => {
+        if (!done) return;
+        toast(`Moved to ${name}`);
+        if (open && state.place.kind === "folder") openNeighbour();
+      });
+    };
+    const fresh = h("input", { id: "new-folder", "aria-label": "Another folder", placeholder: "Another folder", autocomplete: "off" });
+    body.append(
+      h("ul", { class: "choices" }, [...names].map((name) => h("li", {}, h("button", { type: "button", on: { click: () => run(name) } }, icon(name === "INBOX" ? "inbox" : "folder"), h("bdi", {}, name))))),
+      h("form", { class: "inline", on: { submit: (event) => {
+        event.preventDefault();
+        if (fresh.value.trim()) run(fresh.value.trim());
+      } } }, fresh, h("button", { type: "submit" }, "Move")));
+  });
+}
+
+function readAll() {
+  const place = state.place;
+  changed(async () => {
+    if (place.kind === "folder") await api.change([{ account: place.account, folder: place.folder, uid: null }], { uids: "all", add: ["\\Seen"] });
+    else for (const one of state.accounts) for (const folder of one.folders) if (folder.unseen) await api.change([{ account: one.address, folder: folder.name, uid: null }], { uids: "all", add: ["\\Seen"] });
+  });
+}
+
+function removeAllHere() {
+  const place = state.place;
+  const what = place.kind === "folder" ? `All messages in ${place.folder} of ${place.account}` : "All messages of all accounts";
+  ask("Delete all", `${what} will be gone for good.`, "Delete all", () => changed(async () => {
+    if (place.kind === "folder") await api.removeAll(place.account, place.folder);
+    else for (const one of state.accounts) for (const folder of one.folders) if (folder.messages) await api.removeAll(one.address, folder.name);
+    go(place);
+  }));
+}
+
+const reader = new Reader($("reader"), {
+  close: () => {
+    go(state.place);
+    $("listbox").focus();
+  },
+  reply: () => reader.told && compose(state.accounts, answerTo(reader.told, state.place, { all: false })),
+  replyAll: () => reader.told && compose(state.accounts, answerTo(reader.told, state.place, { all: true })),
+  forward: () => reader.told && compose(state.accounts, forwardOf(reader.told, state.place)),
+  star: () => setFlagged(acted(), !acted().every(isFlagged)),
+  unread: () => setSeen(acted(), !acted().every(isSeen)),
+  move: () => chooseFolder(acted()),
+  remove: () => removeThese(acted()),
+});
+
+const sidebar = new Sidebar($("sidebar"), {
+  addressOf,
+  createFolder: (account, name) => changed(() => api.createFolder(account, name)),
+  chosen: () => showSidebar(false),
+});
+
+function showSidebar(on) {
+  document.body.classList.toggle("sidebar-open", on);
+  $("menu").setAttribute("aria-expanded", String(on));
+  if (on) $("sidebar").querySelector("a")?.focus();
+}
+
+// What is shown
+
+async function show() {
+  const { place, key, query } = readAddress();
+  const moved = !samePlace(place, state.place) || query !== state.query || list.total === null;
+  Object.assign(state, { place, query, key });
+  if (document.activeElement !== $("query")) $("query").value = query;
+  const lists = isList(place);
+  $("listing").hidden = $("reader").hidden = !lists;
+  $("panel").hidden = lists;
+  $("panes").dataset.pane = lists ? (key === null ? "list" : "reader") : "panel";
+  sidebar.draw(state);
+  if (!lists) {
+    reader.clear();
+    await showPanel({ focus: true });
+    return;
+  }
+  $("place").textContent = place.kind === "all" ? "All mail" : `${place.folder}`;
+  if (moved) {
+    list.clear();
+    reader.clear();
+    await list.start();
+  }
+  if (key === null) {
+    reader.clear();
+    list.markActive(list.activeKey);
+  } else if (reader.key !== key) await openMessage(place, key);
+}
+
+async function openMessage(place, key) {
+  list.markActive(key);
+  try {
+    const told = await reader.open(place, key);
+    if (told === null) return;
+    say(`Opened ${told.Subject || "a message without a subject"}`);
+    if (!document.activeElement || document.activeElement === document.body || $("panes").clientWidth < 900) reader.focus();
+    later();
+  } catch (error) {
+    reader.refuse(error.message);
+  }
+}
+
+async function showPanel({ focus = false } = {}) {
+  try {
+    if (state.place.kind === "queue") await queuePanel($("panel"), () => showPanel());
+    else await sessionsPanel($("panel"), state.key);
+    if (focus && document.activeElement === document.body) $("panel").querySelector("h2")?.focus();
+  } catch (error) {
+    $("panel").replaceChildren(h("p", { class: "hint", role: "alert" }, error.message));
+  }
+}
+
+// What arrives
+
+async function refresh() {
+  const [accounts, waiting] = await Promise.all([api.accounts(), api.queue()]);
+  state.accounts = sortedAccounts(accounts);
+  state.queued = waiting.length;
+  sidebar.draw(state);
+  drawUnread();
+  if (isList(state.place)) await list.refresh();
+  else if (state.place.kind === "queue") await showPanel();
+}
+
+let waiting = 0;
+let running = false;
+let again = false;
+
+/** Refresh soon, once for all that comes meanwhile. */
+function later() {
+  if (state.paused || waiting) return;
+  waiting = setTimeout(async () => {
+    waiting = 0;
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    try {
+      await refresh();
+    } catch {
+      // The stream tells whether the server is lost, and has this done again when it is back.
+    } finally {
+      running = false;
+      if (again) {
+        again = false;
+        later();
+      }
+    }
+  }, REFRESH_MILLISECONDS);
+}
+
+function arrived(kind, event) {
+  if (kind === "Delivered") {
+    if (state.paused) state.missed += 1;
+    announce(event);
+  }
+  if (kind === "SessionClosed" || kind === "LoggedIn") {
+    if (state.place.kind === "sessions" && !state.paused) showPanel();
+    return;
+  }
+  if (state.paused) drawPause();
+  else later();
+}
+
+async function announce(event) {
+  say(`New message for ${event.accounts.join(", ")}`);
+  if (!document.hidden || !notifying()) return;
+  const told = await api.list({ kind: "all" }, "", 0, 1).catch(() => null);
+  const item = told?.list.find((one) => one.ID === event.message.id);
+  const note = new Notification(item?.Subject || "New message", { body: `from ${person(item?.From)} to ${event.accounts.join(", ")}`, tag: event.message.id });
+  note.addEventListener("click", () => {
+    focus();
+    go({ kind: "all" }, event.message.id, "");
+  });
+}
+
+function drawUnread() {
+  const count = state.accounts.reduce((sum, one) => sum + one.folders.reduce((part_, folder) => part_ + folder.unseen, 0), 0);
+  document.title = count ? `(${count}) mockmail` : "mockmail";
+  if (drawUnread.last === count) return;
+  drawUnread.last = count;
+  const canvas = h("canvas", { width: 64, height: 64 });
+  const pen = canvas.getContext("2d");
+  if (!count || !pen) {
+    $("favicon").href = "/static/icon.svg";
+    return;
+  }
+  pen.fillStyle = "#2f6feb";
+  pen.beginPath();
+  pen.roundRect(2, 10, 60, 44, 8);
+  pen.fill();
+  pen.strokeStyle = "#fff";
+  pen.lineWidth = 5;
+  pen.stroke(new Path2D("M8 18l24 18 24-18"));
+  pen.fillStyle = "#c62828";
+  pen.beginPath();
+  pen.arc(44, 42, 20, 0, 7);
+  pen.fill();
+  pen.fillStyle = "#fff";
+  pen.font = "bold 26px sans-serif";
+  pen.textAlign = "center";
+  pen.fillText(count > 99 ? "99" : String(count), 44, 51);
+  $("favicon").href = canvas.toDataURL("image/png");
+}
+
+// The bar
+
+function drawPause() {
+  $("pause").setAttribute("aria-pressed", String(state.paused));
+  $("pause-text").textContent = state.paused ? `Resume${state.missed ? ` (${state.missed} new)` : ""}` : "Pause";
+}
+
+function togglePause() {
+  state.paused = !state.paused;
+  state.missed = 0;
+  drawPause();
+  say(state.paused ? "Arrival is paused" : "Arrival goes on");
+  if (!state.paused) later();
+}
+
+const stored = (name) => {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+};
+const store = (name, value) => {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // It holds until the page is left.
+  }
+};
+let wantsNotes = stored("mockmail-notify") === "yes";
+const notifying = () => wantsNotes && "Notification" in window && Notification.permission === "granted";
+const drawNotify = () => $("notify").setAttribute("aria-pressed", String(notifying()));
+
+async function toggleNotify() {
+  if (notifying()) wantsNotes = false;
+  else if (!("Notification" in window)) return toast("This browser has no notifications for this page.", "error");
+  else {
+    wantsNotes = (await Notification.requestPermission()) === "granted";
+    if (!wantsNotes) toast("The browser does not allow notifications for this page.", "error");
+  }
+  store("mockmail-notify", wantsNotes ? "yes" : "no");
+  drawNotify();
+}
+
+function toggleTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  store("mockmail-theme", root.dataset.theme);
+}
+
+let typing = 0;
+const search = () => go(isList(state.place) ? state.place : { kind: "all" }, null, $("query").value.trim());
+
+function bind() {
+  addEventListener("hashchange", () => show().catch(failed));
+  $("search").addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(typing);
+    search();
+    $("listbox").focus();
+  });
+  $("query").addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(search, SEARCH_MILLISECONDS);
+  });
+  $("pause").addEventListener("click", togglePause);
+  $("notify").addEventListener("click", toggleNotify);
+  $("theme").addEventListener("click", toggleTheme);
+  $("help").addEventListener("click", () => showKeys(store));
+  $("compose").addEventListener("click", () => compose(state.accounts, { from: state.place.account }));
+  $("menu").addEventListener("click", () => showSidebar(!document.body.classList.contains("sidebar-open")));
+  $("main").addEventListener("click", () => showSidebar(false));
+  $("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    $("listbox").focus();
+  });
+  let soon = 0;
+  const step = (by) => {
+    if (!isList(state.place)) return;
+    list.moveTo(list.active < 0 ? 0 : list.active + by);
+    if (reader.key === null) return;
+    clearTimeout(soon);
+    soon = setTimeout(() => list.activeItem && go(state.place, keyOf(list.activeItem)), READ_MILLISECONDS);
+  };
+  bindKeys({
+    stored,
+    step,
+    edge: (last) => list.moveTo(last ? (list.total ?? 1) - 1 : 0),
+    page: (by) => list.moveTo(Math.max(list.active, 0) + by * Math.max(1, Math.floor($("listbox").clientHeight / list.rowHeight) - 1)),
+    open: () => list.activeItem && (go(state.place, keyOf(list.activeItem)), queueMicrotask(() => reader.focus())),
+    back: () => (list.selected.size ? list.unpick() : reader.act.close()),
+    toggle: () => list.toggle(),
+    search: () => ($("query").focus(), $("query").select()),
+    compose: () => $("compose").click(),
+    pause: togglePause,
+    help: () => showKeys(store),
+    go: (kind) => go({ kind }, null, ""),
+    tab: (number) => reader.told && reader.chooseNumber(number),
+    ...reader.act,
+  });
+}
+
+async function begin() {
+  bind();
+  drawNotify();
+  state.endpoints = (await api.server()).endpoints;
+  state.accounts = sortedAccounts(await api.accounts());
+  drawUnread();
+  drawTools();
+  await show();
+  let lost = false;
+  api.follow(arrived, (connected) => {
+    if (connected) {
+      // What came before the stream was open, or while it was lost, is told by nobody.
+      later();
+    }
+    lost = !connected;
+    $("lost").hidden = !lost;
+  });
+}
+
+begin().catch(failed);
