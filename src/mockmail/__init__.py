@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from mockmail.errors import NotRunningError as NotRunningError
     from mockmail.errors import ServerError as ServerError
     from mockmail.errors import UnusedFaultWarning as UnusedFaultWarning
+    from mockmail.factories import MailNetworkFactory as MailNetworkFactory
+    from mockmail.factories import MockMailFactory as MockMailFactory
     from mockmail.mime.report import AbuseReport as AbuseReport
     from mockmail.mime.report import DeliveryReport as DeliveryReport
     from mockmail.mime.report import Disposition as Disposition
@@ -54,8 +56,6 @@ if TYPE_CHECKING:
     from mockmail.mime.report import Report as Report
     from mockmail.mime.report import ReportedRecipient as ReportedRecipient
     from mockmail.network import MailNetwork as MailNetwork
-    from mockmail.pytest_plugin import MailNetworkFactory as MailNetworkFactory
-    from mockmail.pytest_plugin import MockMailFactory as MockMailFactory
     from mockmail.server import MockMail as MockMail
     from mockmail.testing.accounts import Account as Account
     from mockmail.testing.aio import AsyncMockMail as AsyncMockMail
@@ -106,6 +106,7 @@ _HOMES = {
         "ServerError",
         "UnusedFaultWarning",
     ),
+    "mockmail.factories": ("MailNetworkFactory", "MockMailFactory"),
     "mockmail.mime.report": (
         "AbuseReport",
         "DeliveryReport",
@@ -115,7 +116,6 @@ _HOMES = {
         "ReportedRecipient",
     ),
     "mockmail.network": ("MailNetwork",),
-    "mockmail.pytest_plugin": ("MailNetworkFactory", "MockMailFactory"),
     "mockmail.server": ("MockMail",),
     "mockmail.testing.accounts": ("Account",),
     "mockmail.testing.aio": ("AsyncMockMail",),

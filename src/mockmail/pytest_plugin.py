@@ -3,7 +3,7 @@ comes with the first fixture that is used."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mockmail.config import Settings
+    from mockmail.factories import MailNetworkFactory, MockMailFactory
     from mockmail.network import MailNetwork
     from mockmail.server import MockMail
-
-__all__ = ["MailNetworkFactory", "MockMailFactory"]
 
 # Name, type and help of each ini option mockmail_<name>: the table of mockmail.config.Settings, which is not imported
 # here because it would be in runs that send no mail. A test compares the two.
@@ -87,20 +86,6 @@ _MARKER = (
     "mockmail(**settings): settings of mockmail.MockMail for this test, such as users={'bob@example.test': 'secret'}"
     " or profile='minimal'."
 )
-
-
-class MockMailFactory(Protocol):
-    """What the fixture ``mockmail_factory`` gives: called with settings, it starts one more server."""
-
-    def __call__(self, **settings: Any) -> MockMail:
-        """A running server, stopped at the end of the test."""
-
-
-class MailNetworkFactory(Protocol):
-    """What the fixture ``mockmail_network`` gives: called with domains, it starts a server for each."""
-
-    def __call__(self, *servers: str | Collection[str], settings: Settings | None = None) -> MailNetwork:
-        """A running network, stopped at the end of the test."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
