@@ -38,7 +38,6 @@ class MailNetwork(Running):
         self._servers: list[MockMail] = []
         self._by_domain: dict[str, MockMail] = {}
         self._mx: dict[str, list[tuple[int, tuple[Host, ...]]]] = {}
-        self._turns: dict[str, int] = {}
         for domains in servers:
             self._add([domains] if isinstance(domains, str) else list(domains), {})
 
@@ -93,6 +92,8 @@ class MailNetwork(Running):
                     raise ConfigurationError(
                         f"{host!r} is no host for an MX record; write a server of this network or (host, port)."
                     )
+            if not several:
+                raise ConfigurationError(f"There is no host of preference {preference}; write one, or leave it out.")
             records.append((preference, cast("tuple[Host, ...]", several)))
         records.sort(key=lambda record: record[0])
         self._mx[_canonical(domain)] = records
@@ -110,16 +111,15 @@ class MailNetwork(Running):
             records = [(0, (server,))]
         elif not records:
             return Reply.here(556, "5.1.10", f"{domain} takes no mail: it has a null MX")
-        hops: list[Hop] = []
+        preferences: list[tuple[Hop, ...]] = []
         for _, hosts in records:
             if asking in hosts:
                 # Mail goes to hosts preferred to oneself only, or it would never end.
                 break
-            turn = self._turns[domain] = self._turns.get(domain, -1) + 1
-            hops.extend(_hop(hosts[(turn + index) % len(hosts)]) for index in range(len(hosts)))
-        if not hops:
+            preferences.append(tuple(map(_hop, hosts)))
+        if not preferences:
             return Reply.here(554, "5.4.6", f"mail for {domain} loops back to this server, which does not have it")
-        return Route(tuple(hops))
+        return Route(tuple(preferences))
 
     # Running
 

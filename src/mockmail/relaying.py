@@ -11,6 +11,7 @@ from typing import Any
 from mockmail.errors import ConfigurationError
 
 __all__ = [
+    "Schedule",
     "Smarthost",
     "check_relay",
     "parse_delays",
@@ -33,6 +34,7 @@ _SMARTHOST = re.compile(
 )
 
 Schedule = Callable[[int], "timedelta | None"]
+"""The delay after the ``n``-th attempt; ``None`` gives the message up."""
 
 
 @dataclass(frozen=True, slots=True)

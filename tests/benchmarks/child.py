@@ -192,6 +192,51 @@ class MockMailContender(Contender):
         return woke_at - delivered_at[0]
 
 
+class NetworkContender(Contender):
+    """Two servers: mail for example.test waits at the other one while that is down."""
+
+    def __init__(self) -> None:
+        from corpus import RECIPIENT
+
+        from mockmail import MailNetwork
+
+        self.domain = RECIPIENT.partition("@")[2]
+        self.net = MailNetwork()
+        self.sender = self.net.add("relay.test", relay="open")
+        self.host = self.net.add(self.domain)
+        self.net.start()
+        self.ports = {"smtp": self.host.smtp.port, "relay": self.sender.smtp.port}
+
+    def reset(self) -> None:
+        self.sender.reset()
+        self.host.reset()
+        self.net.check()
+
+    def go_down(self) -> None:
+        """From now on all mail is of one instant, so that it is tried together: what is measured is not connecting."""
+        self.net.clock.freeze(self.net.clock.now())
+        self.host.go_down()
+
+    def relay(self) -> float:
+        """Seconds in which all that waits goes to the host, which comes back."""
+        self.net.clock.advance(seconds=1)
+        self.host.come_up()
+        waiting = len(self.sender.queue)
+        began = time.perf_counter()
+        self.net.clock.advance(minutes=31)
+        seconds = time.perf_counter() - began
+        if self.sender.queue or len(self.host.messages) != waiting:
+            raise RuntimeError(f"{len(self.sender.queue)} of {waiting} messages still wait")
+        return seconds
+
+    def retry(self, hours: float) -> float:
+        """Seconds of CPU that so long an outage costs."""
+        self.net.clock.advance(seconds=1)
+        began = time.process_time()
+        self.net.clock.advance(hours=hours)
+        return time.process_time() - began
+
+
 class StartMockMail(Contender):
     """Starts and stops all three servers."""
 
@@ -246,6 +291,8 @@ KINDS: dict[str, type[Contender]] = {
     "twisted-smtp": TwistedSmtpContender,
     "twisted-pop3": TwistedPop3Contender,
     "mockmail": MockMailContender,
+    "network": NetworkContender,
+    "direct": NetworkContender,
     "start-mockmail": StartMockMail,
     "start-localserver": StartLocalserver,
 }

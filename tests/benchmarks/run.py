@@ -39,6 +39,7 @@ SCENARIO_NAMES = (
     "imap",
     "imap-sizes",
     "pop3",
+    "relay",
 )
 ROUNDS = 3
 
@@ -84,10 +85,11 @@ def main() -> None:
     import memory_rows
     import pertest_rows
     import pop3_rows
+    import relay_rows
     import server_rows
     import smtp_rows
 
-    modules = (server_rows, import_rows, pertest_rows, smtp_rows, memory_rows, imap_rows, pop3_rows)
+    modules = (server_rows, import_rows, pertest_rows, smtp_rows, memory_rows, imap_rows, pop3_rows, relay_rows)
     scenarios = {scenario.name: scenario for module in modules for scenario in module.SCENARIOS}
     peers = ", ".join((*PEERS, *NODE_PEERS))
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.platform()}; {peers}")

@@ -1,51 +1,105 @@
-"""What comes of an attempt: gathered while it goes on, written down when it is over. Loop thread only."""
+"""What comes of attempts: gathered while they go on, written down when they are over. Loop thread only."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mockmail.core.events import Bounced, RelayAttempted, Relayed
 from mockmail.core.journal import Batch
 from mockmail.core.queue import Attempt, QueuedRecipient, QueueEntry
 from mockmail.core.world import World
 from mockmail.relay.client import Mail
-from mockmail.relay.replies import Reply, Trouble
+from mockmail.relay.replies import Reply
 from mockmail.relay.reporting import send_reports
 from mockmail.relay.routes import Hop
-from mockmail.relay.transmit import Transmission
 
-__all__ = ["Ledger"]
+__all__ = ["Trial", "Verdict", "record_attempts"]
 
 EXPIRED = "5.4.7"
 """Delivery time expired (RFC 3463 section 3.5)."""
 _NEW_SUBMISSION = frozenset({"RET", "ENVID"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    reply: Reply
-    hop: Hop | None
-    tls: str | None
-    seconds: float
+class Verdict:
+    """What was said of recipients, or is known of the hop that they were tried at."""
+
+    __slots__ = ("final", "hop", "reply", "seconds", "temporary", "text", "tls", "via")
+
+    def __init__(self, reply: Reply, hop: Hop | None = None, tls: str | None = None, seconds: float = 0.0) -> None:
+        self.reply = reply
+        self.text = str(reply)
+        self.hop = hop
+        self.via = hop.name if hop is not None else ""
+        self.tls = tls
+        self.seconds = seconds
+        """In real time, of the conversation or of the vain try to begin one."""
+        self.temporary = 400 <= reply.code < 500
+        self.final = reply.spoken and not self.temporary
+        """Whether no other host is asked: a next hop took the mail, or refused it for good. That one cannot take it
+        says nothing of the others."""
 
 
-class Ledger:
-    """The verdicts of one attempt, which may be of many entries at several hosts."""
+class Trial:
+    """An entry of the queue while it is being tried, one attempt after the other. Many of them fail together, again
+    and again, so that this is made to cost little: as long as nothing was said of single recipients there is one
+    verdict for all."""
 
-    def __init__(self) -> None:
-        self._verdicts: dict[int, _Verdict] = {}
-        self._final: set[int] = set()
-        """Recipients (by identity) whom a next hop answered; no other host of the same domain is asked then."""
+    __slots__ = ("_all", "_each", "_hops", "_names", "_told", "_tried", "due_at", "entry", "late_report_due")
+
+    def __init__(self, entry: QueueEntry) -> None:
+        self.entry = entry
+        self.due_at = entry.queued_at
+        """When the attempt was to be made."""
+        self._hops: tuple[Hop, ...] = ()
+        self._tried = 0
+        self.late_report_due = False
+        """Whether its sender will be told that it is late."""
+        self._all: Verdict | None = None
+        self._each: dict[int, Verdict] = {}
+        """By identity of the recipient."""
+        self._names: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        self._told: Verdict | None = None
+        """What all recipients that wait have as their reply."""
+
+    def begin(self, due_at: datetime.datetime, hops: tuple[Hop, ...]) -> None:
+        """Another attempt, at these hosts in this order."""
+        self.due_at = due_at
+        self._hops = hops
+        self._tried = 0
+        self.entry.next_attempt = None
+        self.entry.attempt_count += 1
+        self._all = None
+        if self._each:
+            self._each = {}
+            self._names = None
 
     # While it goes on
 
-    def undecided(self, entry: QueueEntry) -> list[QueuedRecipient]:
-        """Those about whom no next hop has said anything."""
-        return [recipient for recipient in entry.waiting if id(recipient) not in self._final]
+    def next_hop(self) -> Hop | None:
+        """Where it goes next; ``None`` when there is nobody left to ask, or about."""
+        if self._tried >= len(self._hops) or (self._each and not self.undecided()):
+            return None
+        self._tried += 1
+        return self._hops[self._tried - 1]
 
-    def mail(self, entry: QueueEntry, batch: Sequence[QueuedRecipient]) -> Mail:
+    def undecided(self) -> list[QueuedRecipient]:
+        """Those for whom other hosts may be asked: nobody took the mail for them, or refused it for good."""
+        waiting = self.entry.waiting
+        if not self._each:
+            return waiting
+        return [one for one in waiting if (verdict := self._each.get(id(one))) is None or not verdict.final]
+
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of those undecided: as given in RCPT, and where the mail goes."""
+        if self._names is None:
+            undecided = self.undecided()
+            self._names = tuple([one.original for one in undecided]), tuple([one.address for one in undecided])
+        return self._names
+
+    def mail(self, batch: Sequence[QueuedRecipient]) -> Mail:
         """What is sent to a next hop for these recipients."""
+        entry = self.entry
         options = entry.message.envelope.mail_options
         if entry.sender != entry.message.sender:
             # A list's mail is the owner's, who asked nothing (RFC 3461 section 5.2.7.1).
@@ -53,89 +107,47 @@ class Ledger:
         recipients = [(recipient.address, dict(recipient.options)) for recipient in batch]
         return Mail(entry.sender, recipients, entry.content, options)
 
-    def decide(self, recipient: QueuedRecipient, reply: Reply, hop: Hop | None) -> None:
-        """Note what is known about a recipient, until something better is."""
-        self._verdicts[id(recipient)] = _Verdict(reply, hop, None, 0.0)
+    def note_all(self, verdict: Verdict) -> None:
+        """Note what holds for all that are undecided."""
+        if not self._each:
+            self._all = _later(self._all, verdict)
+            return
+        for recipient in self.undecided():
+            self.note(recipient, verdict)
 
-    def decide_all(self, entry: QueueEntry, reply: Reply, hop: Hop | None) -> None:
-        """Note it for everybody about whom nothing was said."""
-        for recipient in self.undecided(entry):
-            self.decide(recipient, reply, hop)
-
-    def attempted(
-        self,
-        world: World,
-        entries: Sequence[QueueEntry],
-        hop: Hop | None,
-        reply: Reply,
-        tls: str | None,
-        seconds: float,
-        batch: Sequence[QueuedRecipient] | None = None,
-    ) -> None:
-        """Record a try of entries at one host, with what decided it."""
-        now, text = world.clock.now(), str(reply)
-        name, address = (hop.name, hop.address) if hop is not None else ("", None)
-        same: dict[int, Attempt] = {}
-        rows = []
-        for entry in entries:
-            number = entry.attempt_count
-            attempt = same.get(number)
-            if attempt is None:
-                attempt = same[number] = Attempt(number, now, seconds, name, address, text, reply.status, tls)
-            entry.attempts.append(attempt)
-            concerned = batch if batch is not None else self.undecided(entry)
-            rows.append((entry, number, [(one.original, one.address) for one in concerned]))
-
-        def event(row: tuple[QueueEntry, int, list[tuple[str, str]]]) -> RelayAttempted:
-            entry, number, names = row
-            originals, addresses = tuple(one for one, _ in names), tuple(one for _, one in names)
-            return RelayAttempted(
-                now, entry.message, entry.domain, originals, addresses, number, name, address, text, tls, seconds
-            )
-
-        world.journal.append(Batch(RelayAttempted, now, event, rows))
-
-    def sent(
-        self,
-        world: World,
-        entry: QueueEntry,
-        batch: Sequence[QueuedRecipient],
-        outcomes: dict[str, Reply],
-        trouble: Trouble | None,
-        transmission: Transmission,
-        seconds: float,
-    ) -> None:
-        """Note how a transaction ended."""
-        hop, tls = transmission.hop, transmission.tls
-        for recipient in batch:
-            reply = outcomes.get(recipient.address)
-            if reply is not None:
-                self._final.add(id(recipient))
-                self._verdicts[id(recipient)] = _Verdict(reply, hop, tls, seconds)
-                recipient.notifies_itself = reply.positive and transmission.confirms
-            elif trouble is not None:
-                self._verdicts[id(recipient)] = _Verdict(trouble.reply, hop, tls, seconds)
-        replies = list(outcomes.values())
-        decisive = (
-            trouble.reply if trouble is not None else next((one for one in replies if not one.positive), replies[0])
-        )
-        self.attempted(world, [entry], hop, decisive, tls, seconds, batch)
+    def note(self, recipient: QueuedRecipient, verdict: Verdict) -> None:
+        """Note what is known of one recipient."""
+        self._names = None
+        self._each[id(recipient)] = _later(self._each.get(id(recipient), self._all), verdict)
 
     # When it is over
 
-    def anyone_waits(self, entry: QueueEntry) -> bool:
-        """Whether there is somebody to try again for."""
-        return any(400 <= self._verdicts[id(recipient)].reply.code < 500 for recipient in entry.waiting)
+    def _verdict(self, recipient: QueuedRecipient) -> Verdict:
+        verdict = self._each.get(id(recipient), self._all)
+        assert verdict is not None  # an attempt is over when something was said, or known, of everybody
+        return verdict
 
-    def settle(self, world: World, entry: QueueEntry, *, give_up: bool) -> None:
+    @property
+    def anyone_waits(self) -> bool:
+        """Whether there is somebody to try again for."""
+        if not self._each and self._all is not None:
+            return self._all.temporary
+        return any(self._verdict(recipient).temporary for recipient in self.entry.waiting)
+
+    def settle(self, world: World, *, give_up: bool) -> None:
         """Give each recipient the state that follows, record it, and have the sender told."""
+        told, self._told = self._told, None
+        if not give_up and not self._each:
+            together = self._told = self._all
+            if told is not None and together is not None and (told.text, told.via) == (together.text, together.via):
+                return  # as after the attempt before, and the one before that
         now = world.clock.now()
         settled: list[QueuedRecipient] = []
-        for recipient in entry.waiting:
-            verdict = self._verdicts[id(recipient)]
+        for recipient in self.entry.waiting:
+            verdict = self._verdict(recipient)
             reply = verdict.reply
-            recipient.reply, recipient.status, recipient.remote_spoke = str(reply), reply.status, reply.spoken
-            recipient.remote = verdict.hop.name if verdict.hop is not None else ""
+            recipient.reply, recipient.status, recipient.remote_spoke = verdict.text, reply.status, reply.spoken
+            recipient.remote = verdict.via
             if reply.positive:
                 recipient.state = "relayed"
             elif reply.permanent or give_up:
@@ -146,26 +158,27 @@ class Ledger:
                 continue
             recipient.settled_at = now
             settled.append(recipient)
-        self._record_relayed(world, entry, [one for one in settled if one.state == "relayed"])
-        self._record_bounced(world, entry, [one for one in settled if one.state == "failed"])
         if settled:
-            send_reports(world, entry, settled)
+            self._names = None
+            self._record_relayed(world, [one for one in settled if one.state == "relayed"])
+            self._record_bounced(world, [one for one in settled if one.state == "failed"])
+            send_reports(world, self.entry, settled)
 
-    def _record_relayed(self, world: World, entry: QueueEntry, recipients: Sequence[QueuedRecipient]) -> None:
+    def _record_relayed(self, world: World, recipients: Sequence[QueuedRecipient]) -> None:
         by_hop: dict[str, list[QueuedRecipient]] = {}
         for recipient in recipients:
             by_hop.setdefault(recipient.remote, []).append(recipient)
         for name, there in by_hop.items():
-            verdict = self._verdicts[id(there[0])]
+            verdict = self._verdict(there[0])
             assert verdict.hop is not None  # only a next hop says yes
             world.journal.append(
                 Relayed(
                     world.clock.now(),
-                    entry.message,
-                    entry.domain,
-                    tuple(one.original for one in there),
-                    tuple(one.address for one in there),
-                    entry.attempt_count,
+                    self.entry.message,
+                    self.entry.domain,
+                    tuple([one.original for one in there]),
+                    tuple([one.address for one in there]),
+                    self.entry.attempt_count,
                     name,
                     verdict.hop.address,
                     there[0].reply,
@@ -174,10 +187,11 @@ class Ledger:
                 )
             )
 
-    def _record_bounced(self, world: World, entry: QueueEntry, recipients: Sequence[QueuedRecipient]) -> None:
+    def _record_bounced(self, world: World, recipients: Sequence[QueuedRecipient]) -> None:
         by_reply: dict[tuple[str, str], list[QueuedRecipient]] = {}
         for recipient in recipients:
             by_reply.setdefault((recipient.status, recipient.reply), []).append(recipient)
+        entry = self.entry
         for (status, reply), failed in by_reply.items():
             world.journal.append(
                 Bounced(
@@ -185,11 +199,48 @@ class Ledger:
                     entry.message,
                     entry.sender,
                     entry.domain,
-                    tuple(one.original for one in failed),
-                    tuple(one.address for one in failed),
+                    tuple([one.original for one in failed]),
+                    tuple([one.address for one in failed]),
                     entry.attempt_count,
                     status,
                     reply,
                     failed[0].remote,
                 )
             )
+
+
+def _later(known: Verdict | None, new: Verdict) -> Verdict:
+    """The newer of two verdicts; but that one host can never take the mail ends nothing while another may."""
+    if known is not None and known.temporary and not new.temporary and not new.final:
+        return known
+    return new
+
+
+def record_attempts(
+    world: World, trials: Sequence[Trial], verdict: Verdict, batch: Sequence[QueuedRecipient] | None = None
+) -> None:
+    """Record a try of entries at one host, with what decided it: for those undecided, or for the recipients in
+    ``batch``."""
+    now, name = world.clock.now(), verdict.via
+    address = verdict.hop.address if verdict.hop is not None else None
+    text, tls, seconds = verdict.text, verdict.tls, verdict.seconds
+    # Three lists, not a row for each: thousands of messages may wait, and each new tuple is one more that the garbage
+    # collector walks from then on.
+    entries = [trial.entry for trial in trials]
+    numbers = [entry.attempt_count for entry in entries]
+    names = [trial.names() for trial in trials] if batch is None else [_names(batch)]
+    made = {n: Attempt(n, now, seconds, name, address, text, verdict.reply.status, tls) for n in set(numbers)}
+    for entry, number in zip(entries, numbers, strict=True):
+        entry.attempts.append(made[number])
+
+    def event(row: int) -> RelayAttempted:
+        entry, (originals, addresses) = entries[row], names[row]
+        return RelayAttempted(
+            now, entry.message, entry.domain, originals, addresses, numbers[row], name, address, text, tls, seconds
+        )
+
+    world.journal.append(Batch(RelayAttempted, now, event, range(len(entries))))
+
+
+def _names(batch: Sequence[QueuedRecipient]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple([one.original for one in batch]), tuple([one.address for one in batch])

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mockmail.config import Settings
 from mockmail.core.queue import QueueEntry
 from mockmail.errors import ConfigurationError
-from mockmail.relaying import read_schedule
+from mockmail.relaying import Schedule, read_schedule
 
-__all__ = ["CONNECTION_LIMIT", "RECIPIENT_LIMIT", "TOGETHER", "Timeouts", "next_attempt"]
+__all__ = [
+    "CONNECTION_LIMIT",
+    "MESSAGES_PER_CONNECTION",
+    "PATIENCE_SECONDS",
+    "RECIPIENT_LIMIT",
+    "TOGETHER",
+    "Timeouts",
+    "retries",
+]
 
 CONNECTION_LIMIT = 20
 """Connections to one next hop at a time."""
 MESSAGES_PER_CONNECTION = 50
 """For so many waiting messages another connection is made."""
+PATIENCE_SECONDS = 0.1
+"""When no message could be begun for so long, another connection is made (real time)."""
 RECIPIENT_LIMIT = 100
 """Recipients in one transaction: as many as every server must take (section 4.5.3.1.8)."""
 TOGETHER = datetime.timedelta(seconds=1)
@@ -35,13 +47,28 @@ class Timeouts:
     quit: float = 5.0
 
 
-def next_attempt(settings: Settings, entry: QueueEntry, tried_at: datetime.datetime) -> datetime.datetime | None:
-    """When to try again what was tried in vain; ``None``: it is given up. The last attempt is when it expires."""
-    schedule = read_schedule(settings.retry_schedule)
-    if schedule is None:
-        if tried_at >= entry.expires_at:
-            return None
-        return min(tried_at + settings.retry_every, entry.expires_at)
+def retries(settings: Settings) -> Callable[[QueueEntry, datetime.datetime], datetime.datetime | None]:
+    """A function that says when to try again what was tried in vain at a time; ``None``: it is given up. The last
+    attempt is when the entry expires."""
+    schedule, every = read_schedule(settings.retry_schedule), settings.retry_every
+    if schedule is not None:
+        return partial(_by_schedule, schedule)
+
+    last, at = datetime.datetime.min, datetime.datetime.min
+
+    def next_attempt(entry: QueueEntry, tried_at: datetime.datetime) -> datetime.datetime | None:
+        nonlocal last, at
+        if tried_at is not last:  # thousands may have been tried together
+            last, at = tried_at, tried_at + every
+        expires_at = entry.expires_at
+        if at <= expires_at:
+            return at
+        return None if tried_at >= expires_at else expires_at
+
+    return next_attempt
+
+
+def _by_schedule(schedule: Schedule, entry: QueueEntry, tried_at: datetime.datetime) -> datetime.datetime | None:
     delay = schedule(entry.attempt_count)
     if delay is None:
         return None

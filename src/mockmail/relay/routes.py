@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mockmail.config import Settings
 from mockmail.core.accounts import canonical_address
 from mockmail.core.routing import SMARTHOST
 from mockmail.relay.replies import Reply
 from mockmail.relaying import parse_smarthost
+
+if TYPE_CHECKING:
+    from random import Random
 
 __all__ = ["NO_ROUTE", "Directory", "Hop", "Route", "find_route"]
 
@@ -24,7 +27,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A host to connect to."""
+    """A host to connect to. Equal ones are one next hop."""
 
     name: str
     host: str
@@ -40,9 +43,22 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Hosts in the order in which they are tried. Equal ones are one next hop."""
+    """The hosts that take mail for a domain: those that are preferred first, equal ones together."""
 
-    hops: tuple[Hop, ...]
+    preferences: tuple[tuple[Hop, ...], ...]
+
+    @property
+    def shared(self) -> bool:
+        """Whether messages take different ways: some hosts are equal."""
+        return any(len(equal) > 1 for equal in self.preferences)
+
+    def order(self, random: Callable[[], Random]) -> tuple[Hop, ...]:
+        """All hosts in the order in which one message tries them: equal ones share the mail, so that their order is
+        random (RFC 5321 section 5.1)."""
+        ordered: list[Hop] = []
+        for equal in self.preferences:
+            ordered += equal if len(equal) == 1 else random().sample(equal, len(equal))
+        return tuple(ordered)
 
 
 Directory: TypeAlias = Callable[[str], "Route | Reply"]
@@ -54,8 +70,8 @@ def find_route(settings: Settings, domain: str, directory: Directory | None) -> 
     if domain == SMARTHOST and settings.smarthost is not None:
         smarthost = parse_smarthost(settings.smarthost)
         name = f"{smarthost.host}:{smarthost.port}"
-        return Route((Hop(name, smarthost.host, smarthost.port, smarthost.login),))
+        return Route(((Hop(name, smarthost.host, smarthost.port, smarthost.login),),))
     for name, (host, port) in (settings.routes or {}).items():
         if canonical_address(f"@{name}") == f"@{domain}":
-            return Route((Hop(f"{host}:{port}", host, port),))
+            return Route(((Hop(f"{host}:{port}", host, port),),))
     return NO_ROUTE if directory is None else directory(domain)

@@ -99,10 +99,11 @@ class Driver:
         self._timer = None
         if not self._one_at_a_time.locked():
             for job in self._clock.due(self._clock.now()):
-                self._carry_out(job.work())
+                self.carry_out(job.work())
             self.arm()
 
-    def _carry_out(self, work: Coroutine[Any, Any, None] | None) -> None:
+    def carry_out(self, work: Coroutine[Any, Any, None] | None) -> None:
+        """Begin work: the clock does not go on before it is done."""
         if work is not None:
             task = self._runtime.spawn(work)
             self._under_way.add(task)
@@ -159,7 +160,7 @@ class Driver:
             return False
         self._clock.go_to(due)
         for job in self._clock.due(due):
-            self._carry_out(job.work())
+            self.carry_out(job.work())
         return True
 
     async def _settled(self) -> None:
