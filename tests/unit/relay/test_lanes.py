@@ -182,3 +182,20 @@ def test_a_preference_without_a_host_is_a_mistake(network) -> None:
     net = network("alice.test")
     with pytest.raises(ConfigurationError, match="no host of preference 10"):
         net.mx("bob.test", {10: []})
+
+
+def test_one_of_several_that_wait_together_is_tried_sooner(network, submit) -> None:
+    net = network("alice.test", "bob.test")
+    alice, bob = net["alice.test"], net["bob.test"]
+    bob.go_down()
+    net.clock.freeze(net.clock.now())
+    submit(alice, "a@bob.test")
+    submit(alice, "b@bob.test")
+    net.clock.advance(seconds=1)
+    bob.come_up()
+    alice.call(lambda: alice.world.queue.hasten(next(iter(alice.world.queue))))
+    net.clock.advance(minutes=10)
+    alice.assert_relayed(to="a@bob.test", attempts=2)
+    alice.assert_queued(to="b@bob.test", attempts=1)
+    net.clock.advance(minutes=20)
+    alice.assert_relayed(to="b@bob.test", attempts=2)
