@@ -176,7 +176,7 @@ def decode_words(text: str) -> str:
     """``text`` with its encoded words decoded. White space between two of them is dropped, and neighbours in one
     charset are decoded together, because many mailers cut a character in two."""
     pieces: list[str] = []
-    pending = b""
+    pending: list[bytes] = []
     charset = ""
     at = 0
     for word in _words.finditer(text):
@@ -185,17 +185,17 @@ def decode_words(text: str) -> str:
         name = word[1].lower()
         # The first gap is text; later ones count only if something stands in them.
         if charset and name == charset and not between.strip(" \t"):
-            pending += data
+            pending.append(data)
         else:
             if charset:
-                pieces.append(to_text(pending, charset))
+                pieces.append(to_text(b"".join(pending), charset))
             if not charset or between.strip(" \t"):
                 pieces.append(between)
-            pending, charset = data, name
+            pending, charset = [data], name
         at = word.end()
     if not charset:
         return text
-    pieces.append(to_text(pending, charset))
+    pieces.append(to_text(b"".join(pending), charset))
     pieces.append(text[at:])
     # A decoded line end would let a header grow lines that the message does not have.
     return "".join(pieces).replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
