@@ -29,10 +29,12 @@ from mockmail.http.replies import REQUEST_LIMIT_BYTES, Refusal
 __all__ = ["Guard"]
 
 BODY_SECONDS = 30.0
-"""How long a request's body may take to arrive."""
+"""How long a request's body may take to arrive, in all."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Answered without a login: probes of containers have none."""
+# Host = uri-host [ ":" port ]      (RFC 9110 section 7.2), of the characters that hosts have
+_host = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]*)?").fullmatch
 _slashes = re.compile("//+").sub
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -92,6 +94,7 @@ class _Body:
         self._receive = receive
         self._length = 0
         self._done = False
+        self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS
         stated = headers.get("content-length", "")
         self._stated_length = int(stated) if stated.isascii() and stated.isdigit() else 0
 
@@ -101,7 +104,7 @@ class _Body:
         if self._stated_length > REQUEST_LIMIT_BYTES:
             raise _too_long()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError:
             raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request's body did not arrive in time.") from None
@@ -169,12 +172,10 @@ def _refused(scope: Scope, headers: Headers, settings: Settings) -> tuple[int, s
 
 def _is_ours(host: str, settings: Settings) -> bool:
     """Whether a Host header names this server: an address cannot be rebound, a name can."""
-    name = host.lower()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
-    else:
-        name = name.partition(":")[0]
-    name = name.rstrip(".")
+    match = _host(host.lower())
+    if match is None:
+        return False
+    name = (match[1] or match[2]).rstrip(".")
     if name == "localhost" or name.endswith(".localhost") or name == settings.host.lower():
         return True
     known = settings.http_hosts or ()
