@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
+from urllib.parse import unquote
 
 from mockmail.core.accounts import canonical_address
 from mockmail.core.message import Message
@@ -19,7 +21,9 @@ from mockmail.mime.parts import Part
 __all__ = [
     "Attached",
     "attached",
+    "attached_by_cid",
     "blind_recipients",
+    "content_ids",
     "content_type",
     "detail",
     "header_fields",
@@ -30,6 +34,10 @@ __all__ = [
 
 SNIPPET_CHARACTERS = 250
 _SNIPPET_SOURCE_CHARACTERS = 10_000
+LISTED_SUBJECT_CHARACTERS = 1000
+"""A list tells no more of a subject: it has 50 of them at once. The detail of a message tells all."""
+LISTED_ADDRESSES = 1000
+"""Nor more addresses of one field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +100,35 @@ def _attached(message: Message) -> tuple[Attached, ...]:
     if not parts:
         return ()
     numbers = paths(message.part)
-    html = message.html
+    shown_ids = {content_id for _, content_id in content_ids(message.html)}
     found = []
     for part in parts:
         one = Attached(part, numbers.get(id(part), "1"), False)
         disposition = part.disposition
         named = disposition is not None and disposition.kind == "attachment"
-        shown = bool(html) and bool(one.content_id) and f"cid:{one.content_id}".lower() in html.lower()
+        shown = one.content_id.lower() in shown_ids
         inline = shown or (not named and (bool(one.content_id) or disposition is not None))
         found.append(Attached(part, one.path, inline))
     return tuple(found)
+
+
+# cid-url = "cid:" url-addr-spec      (RFC 2392 section 2); in HTML its characters may be escaped as any others
+_cid = re.compile(r"cid:([^\"'\s)>]{1,998})", re.IGNORECASE)
+
+
+def content_ids(html: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Each ``cid:`` URL of an HTML source, with the Content-ID that it means, in lower case."""
+    for match in _cid.finditer(html):
+        yield match, unquote(unescape(match[1])).lower()
+
+
+def attached_by_cid(message: Message) -> dict[str, Attached]:
+    """The parts that ``cid:`` URLs may mean, by Content-ID in lower case; the first of each."""
+    found: dict[str, Attached] = {}
+    for one in attached(message):
+        if one.content_id:
+            found.setdefault(one.content_id.lower(), one)
+    return found
 
 
 def part_at(message: Message, path: str) -> Part | None:
@@ -171,11 +198,11 @@ def _fixed(message: Message) -> Mapping[str, Any]:
         "ID": message.id,
         "MessageID": _without_brackets(message.message_id),
         "From": _from(message),
-        "To": _addresses(message.header_addresses("to")),
-        "Cc": _addresses(message.header_addresses("cc")),
-        "Bcc": _addresses(blind_recipients(message)),
-        "ReplyTo": _addresses(message.header_addresses("reply-to")),
-        "Subject": message.subject,
+        "To": _addresses(message.header_addresses("to")[:LISTED_ADDRESSES]),
+        "Cc": _addresses(message.header_addresses("cc")[:LISTED_ADDRESSES]),
+        "Bcc": _addresses(blind_recipients(message)[:LISTED_ADDRESSES]),
+        "ReplyTo": _addresses(message.header_addresses("reply-to")[:LISTED_ADDRESSES]),
+        "Subject": message.subject[:LISTED_SUBJECT_CHARACTERS],
         "Created": timestamp(message.received_at),
         "Size": message.size,
         "Attachments": sum(not one.inline for one in attached(message)),

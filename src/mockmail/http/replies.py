@@ -34,6 +34,8 @@ Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 REQUEST_LIMIT_BYTES = 64 << 20
 """Bodies of requests; a message may be sent in one."""
+NAME_CHARACTERS = 200
+"""A file system takes 255 bytes at most."""
 COUNT_LIMIT = 1_000_000_000
 
 
@@ -169,7 +171,10 @@ def content_disposition(kind: str, filename: str | None) -> str:
     if not filename:
         return kind
     name = filename.replace("\\", "/").rpartition("/")[2]
-    name = "".join(char for char in name if char.isprintable() and char not in _BIDI).strip(". ")[:200]
+    name = "".join(char for char in name if char.isprintable() and char not in _BIDI).strip(". ")
+    if len(name) > NAME_CHARACTERS:
+        stem, dot, suffix = name.rpartition(".")
+        name = stem[: NAME_CHARACTERS - 20] + dot + suffix[-16:] if dot else name[:NAME_CHARACTERS]
     if not name:
         return kind
     plain = "".join(char if " " <= char <= "~" and char not in '"\\%' else "_" for char in name)

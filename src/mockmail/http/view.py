@@ -1,7 +1,8 @@
 """``/view/{id}.html`` and ``.txt``: a message as its reader sees it, and pictures of its attachments.
 
 The HTML of mail is foreign. It is served with a policy of its own: sandboxed, so that it has no origin, runs nothing
-and navigates nothing but itself; and nothing is fetched from elsewhere unless ``?remote=1`` asks for it.
+and navigates nothing but itself; and nothing is fetched from elsewhere unless ``?remote=1`` asks for it. What has no
+origin may not read from us either, so the pictures within a message stand in its HTML as ``data:`` URLs.
 """
 
 from __future__ import annotations
@@ -10,25 +11,27 @@ import asyncio
 import base64
 import io
 import re
+from collections.abc import Mapping
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from mockmail.core.message import Message
 from mockmail.http.api import found_row, place, searched, session_of
-from mockmail.http.content import attached, part_at
+from mockmail.http.content import attached_by_cid, content_ids, content_type, part_at
 from mockmail.http.replies import Refusal, mailpit_route
 
-__all__ = ["ROUTES", "html_policy", "shown_html"]
+__all__ = ["ROUTES", "embedded", "html_policy", "shown_html"]
 
 THUMB_SIZE = (180, 120)
-_PIXELS_LIMIT = 50_000_000
-INNER_PICTURES_LIMIT_BYTES = 32 << 20
-_PICTURES = frozenset(
-    {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp", "image/svg+xml"}
-)
-_doctype = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
-_cid = re.compile(r"cid:([^\"'\s)>]{1,998})", re.IGNORECASE)
+_PIXELS_LIMIT = 20_000_000
+_EMBEDDED_TYPES = ("image/", "audio/", "video/", "font/")
+REPEATED_LIMIT_BYTES = 8 << 20
+"""Each picture is put into the HTML once; how much of them may stand there again."""
+_LARGE_BYTES = 256 << 10
+# A link of a document may open connections (preconnect, dns-prefetch), of which no policy tells browsers not to.
+_link = re.compile("<link(?=[\\s/>])", re.IGNORECASE)
 
 
 def html_policy(*, remote: bool) -> str:
@@ -41,27 +44,46 @@ def html_policy(*, remote: bool) -> str:
     )
 
 
-def shown_html(message: Message) -> str:
-    """The HTML of a message with its inner pictures put into it, as far as they are not too large.
+Embedded = Mapping[str, tuple[str, bytes]]
+"""Type and content by Content-ID in lower case."""
 
-    A sandboxed page has no origin, and so may not ask us for anything: pictures cannot be led to where we serve them.
-    """
-    parts = {one.content_id.lower(): one.part for one in attached(message) if one.content_id}
-    if not parts:
-        return message.html
-    room = [INNER_PICTURES_LIMIT_BYTES]
 
-    def put(match: re.Match[str]) -> str:
-        part = parts.get(match[1].lower())
-        if part is None or part.media_type not in _PICTURES:
-            return match[0]
-        content = part.content
-        room[0] -= len(content)
-        if room[0] < 0:
-            return match[0]
-        return f"data:{part.media_type};base64,{base64.b64encode(content).decode()}"
+def embedded(message: Message) -> Embedded:
+    """The parts that the HTML of a message may show within itself."""
+    shown = {content_id for _, content_id in content_ids(message.html)}
+    found = {}
+    for content_id, one in attached_by_cid(message).items():
+        kind = content_type(one.part)
+        if content_id in shown and kind.startswith(_EMBEDDED_TYPES):
+            found[content_id] = (kind, one.part.content)
+    return found
 
-    return _cid.sub(put, message.html)
+
+def shown_html(html: str, parts: Embedded, *, remote: bool) -> str:
+    """HTML with its inner pictures in it; where there are too many of them, the rest is left out. Any thread."""
+    urls: dict[str, str] = {}
+    left = REPEATED_LIMIT_BYTES
+    pieces: list[str] = []
+    at = 0
+    for match, content_id in content_ids(html) if parts else ():
+        part = parts.get(content_id)
+        if part is None:
+            continue
+        url = urls.get(content_id)
+        if url is None:
+            url = urls[content_id] = f"data:{part[0]};base64,{base64.b64encode(part[1]).decode()}"
+        elif len(url) <= left:
+            left -= len(url)
+        else:
+            continue
+        pieces += (html[at : match.start()], url)
+        at = match.end()
+    pieces.append(html[at:])
+    text = "".join(pieces)
+    return text if remote else _link.sub("<x-link", text)
+
+
+_doctype = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 
 
 def _opening_elsewhere(html: str) -> str:
@@ -76,11 +98,16 @@ async def _html(request: Request) -> Response:
     if not row.message.html:
         raise Refusal(404, "This message does not contain a HTML part")
     catalogue.record_fetched(row, "html", session_of(request))
-    policy = html_policy(remote=request.query_params.get("remote") == "1")
-    html = shown_html(row.message)
+    remote = request.query_params.get("remote") == "1"
+    html, parts = row.message.html, embedded(row.message)
+    if sum(len(content) for _, content in parts.values()) > _LARGE_BYTES:
+        text = await asyncio.get_running_loop().run_in_executor(None, partial(shown_html, html, parts, remote=remote))
+    else:
+        text = shown_html(html, parts, remote=remote)
     if request.query_params.get("embed") == "1":
-        html = _opening_elsewhere(html)
-    return HTMLResponse(html.encode("utf-8", "replace"), headers={"Content-Security-Policy": policy})
+        text = _opening_elsewhere(text)
+    headers = {"Content-Security-Policy": html_policy(remote=remote), "X-DNS-Prefetch-Control": "off"}
+    return HTMLResponse(text.encode("utf-8", "replace"), headers=headers)
 
 
 async def _text(request: Request) -> Response:
@@ -118,6 +145,7 @@ def thumbnail(content: bytes) -> bytes:
         return BLANK
     try:
         with Image.open(io.BytesIO(content)) as picture:
+            picture.draft("RGB", (4 * THUMB_SIZE[0], 4 * THUMB_SIZE[1]))  # a JPEG is made smaller as it is read
             if picture.width * picture.height > _PIXELS_LIMIT:
                 return BLANK
             small = picture.convert("RGBA")
