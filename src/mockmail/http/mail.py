@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -114,8 +114,8 @@ async def _one(request: Request) -> Response:
 
 
 async def _timeline(request: Request) -> Response:
-    """The events that concern a message, in order, also of one that was deleted; and what it says if it is a report
-    itself."""
+    """The events that concern a message, in order, also of one that was deleted; what has become of it for each
+    recipient; and what it says if it is a report itself."""
     world, catalogue = place(request)
     message = _ever(catalogue, request.path_params["id"])
     events: list[Event] = []
@@ -128,6 +128,7 @@ async def _timeline(request: Request) -> Response:
         {
             "id": message.id,
             "copies": [] if row is None else _copies(row),
+            "delivery": _delivery(events),
             "cut": len(events) > TIMELINE_LIMIT,
             "events": [_without_message(event) for event in events[-TIMELINE_LIMIT:]],
             "report": _report(message),
@@ -137,6 +138,35 @@ async def _timeline(request: Request) -> Response:
 
 def _about(world: World, kind: type[Any], message: Message) -> Iterator[Event]:
     return (event for event in world.journal.of(kind) if event.message is not None and event.message.id == message.id)
+
+
+def _delivery(events: Iterable[Event]) -> list[dict[str, str]]:
+    """What has become of it for each recipient, as given in RCPT, and where else aliases led. ``events`` in order."""
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for event in events:
+        match event:
+            case Rejected():
+                found.update({(one, ""): ("refused", event.reply) for one in event.recipients})
+            case Delivered():
+                into = ", ".join(event.accounts)
+                found.update({(one, ""): ("delivered", f"into {into}") for one in event.recipients})
+            case Queued():
+                found.update(dict.fromkeys(_targets(event), ("queued", f"for {event.domain}")))
+            case RelayAttempted():
+                waits = f"attempt {event.attempt}: {event.reply}"
+                found.update(dict.fromkeys(_targets(event), ("queued", waits)))
+            case Relayed():
+                found.update(dict.fromkeys(_targets(event), ("relayed", f"to {event.via}: {event.reply}")))
+            case Bounced():
+                found.update(dict.fromkeys(_targets(event), ("bounced", event.reply)))
+    return [
+        {"recipient": recipient, "address": address, "state": state, "detail": detail}
+        for (recipient, address), (state, detail) in found.items()
+    ]
+
+
+def _targets(event: Queued | RelayAttempted | Relayed | Bounced) -> Iterator[tuple[str, str]]:
+    return zip(event.recipients, event.addresses, strict=True)
 
 
 def _without_message(event: Event) -> dict[str, Any]:

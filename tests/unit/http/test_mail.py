@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from mockmail import MockMail
+
 
 @pytest.fixture
 def two(web: Any) -> Any:
@@ -78,6 +80,10 @@ def test_the_timeline_tells_what_happened_in_order(two: Any) -> None:
     assert kinds[6:] == ["Moved", "Expunged"]
     assert (told["cut"], told["report"]) == (False, None)
     assert [(copy["account"], copy["folder"]) for copy in told["copies"]] == [("bob@example.test", "Done")]
+    assert told["delivery"] == [
+        {"recipient": one, "address": "", "state": "delivered", "detail": "into bob@example.test, ann@example.test"}
+        for one in ("bob@example.test", "ann@example.test")
+    ]
     assert all("message" not in event for event in told["events"])
     assert told["events"][0]["session"].startswith("smtp-")
 
@@ -117,5 +123,31 @@ def test_a_bounce_says_what_it_reports(serve: Any) -> None:
     kinds = [event["kind"] for event in told["events"]]
     assert kinds[:3] == ["Accepted", "Queued", "RelayAttempted"]
     assert kinds[-1] == "Bounced"
+    assert [(one["recipient"], one["state"]) for one in told["delivery"]] == [("x@far.test", "bounced")]
     report = web.get(f"/api/v1/mail/{web.get('/api/v1/mail').json['list'][0]['ID']}/timeline").json["report"]
     assert [(one["recipient"], one["action"]) for one in report["recipients"]] == [("x@far.test", "failed")]
+
+
+def test_delivery_is_told_for_each_recipient(serve: Any) -> None:
+    with MockMail(pop3_port=None, imap_port=None) as far:
+        web = serve(
+            domains=["example.test"], unknown_recipients="refuse", users={"bob@example.test": "x"},
+            routes={"far.test": far.smtp.address, "down.test": ("127.0.0.1", 1)},
+        )  # fmt: skip
+        web.mail.add_alias("all@example.test", "bob@example.test", "b@far.test")
+        people = ["bob@example.test", "a@far.test", "d@down.test", "all@example.test"]
+        with smtplib.SMTP(*web.mail.smtp.address) as client:
+            client.login("bob@example.test", "x")
+            client.sendmail("bob@example.test", people, b"Subject: Many\r\n\r\nHi\r\n")
+        message = web.mail.assert_delivered(subject="Many")
+        web.mail.assert_relayed(to="a@far.test")
+        web.mail.assert_queued(to="d@down.test", attempts=1)
+        told = web.get(f"/api/v1/mail/{message.id}/timeline").json["delivery"]
+    assert {(one["recipient"], one["address"], one["state"]) for one in told} == {
+        ("bob@example.test", "", "delivered"),
+        ("all@example.test", "", "delivered"),
+        ("all@example.test", "b@far.test", "relayed"),
+        ("a@far.test", "a@far.test", "relayed"),
+        ("d@down.test", "d@down.test", "queued"),
+    }
+    assert next(one["detail"] for one in told if one["state"] == "queued").startswith("attempt 1: 451 4.4.1")

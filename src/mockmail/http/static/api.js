@@ -33,7 +33,11 @@ export const tryNow = (which) => json("POST", "/api/v1/queue", which);
 export const sessions = async () => (await json("GET", "/api/v1/transcripts")).sessions;
 export const headers = (id) => json("GET", `/api/v1/message/${part(id)}/headers`);
 export const source = async (id) => (await ask("GET", `/api/v1/journal/messages/${part(id)}`)).text();
+export const blob = async (path) => (await ask("GET", path)).blob();
 export const timeline = (id) => json("GET", `/api/v1/mail/${part(id)}/timeline`);
+
+/** How many messages have not been seen; one of several copies counts once. */
+export const unread = async () => (await json("GET", "/api/v1/mail?limit=0")).unseen;
 
 const messagesOf = (account) => `/api/v1/accounts/${part(account)}/messages`;
 const inFolder = (account, folder) => `${messagesOf(account)}?folder=${part(folder)}`;

@@ -1,70 +1,30 @@
 // The page: what is looked at, what arrives, and what is done about it.
 
+import { addressOf, isList, readAddress, samePlace } from "./address.js";
 import * as api from "./api.js";
-import { compose, answerTo, forwardOf } from "./compose.js";
-import { $, ask, button, dialog, h, icon, say, toast } from "./dom.js";
-import { isFlagged, isSeen, person, plural, shortTime, fullTime } from "./format.js";
+import { drawNotify, notifying, store, stored, toggleNotify, toggleTheme } from "./choices.js";
+import { $, ask, button, dialog, h, icon, redraw, say, toast } from "./dom.js";
+import { drawUnread } from "./favicon.js";
+import { isFlagged, isSeen, person, plural } from "./format.js";
 import { bindKeys, showKeys } from "./keys.js";
 import { VirtualList } from "./list.js";
-import { queuePanel, sessionsPanel } from "./panels.js";
 import { Reader } from "./reader.js";
+import { renderRow } from "./row.js";
 import { Sidebar, sortedAccounts } from "./sidebar.js";
 
 const REFRESH_MILLISECONDS = 150;
 const SEARCH_MILLISECONDS = 250;
 const READ_MILLISECONDS = 180;
 
-const state = { accounts: [], place: { kind: "all" }, query: "", key: null, paused: false, missed: 0, queued: 0, endpoints: {} };
-const part = encodeURIComponent;
+const state = { accounts: [], place: { kind: "all" }, query: "", key: null, paused: false, missed: 0, queued: 0, unread: 0, endpoints: {} };
 const failed = (error) => toast(error.message, "error");
 
-// Where we are: #/all, #/folder/ACCOUNT/FOLDER, each with /KEY of a message and ?q=; #/queue; #/sessions/NAME
-
-export const addressOf = (place, key = null, query = "") => {
-  const base = place.kind === "folder" ? `#/folder/${part(place.account)}/${part(place.folder)}` : `#/${place.kind}`;
-  return `${base}${key === null ? "" : `/${part(key)}`}${query ? `?q=${part(query)}` : ""}`;
-};
-
-function readAddress() {
-  const [path, tail] = location.hash.replace(/^#\/?/, "").split("?");
-  const [kind, ...rest] = path.split("/").map((piece) => {
-    try {
-      return decodeURIComponent(piece);
-    } catch {
-      return piece;
-    }
-  });
-  const query = new URLSearchParams(tail ?? "").get("q") ?? "";
-  if (kind === "folder" && rest.length >= 2) return { place: { kind, account: rest[0], folder: rest[1] }, key: rest[2] ?? null, query };
-  if (kind === "queue" || kind === "sessions") return { place: { kind }, key: rest[0] ?? null, query };
-  return { place: { kind: "all" }, key: rest[0] ?? null, query };
-}
-
-const samePlace = (one, other) => one.kind === other.kind && one.account === other.account && one.folder === other.folder;
 const go = (place, key = null, query = state.query) => {
   location.hash = addressOf(place, key, query);
 };
 const keyOf = (item) => (item.copies ? item.ID : String(item.uid));
-const isList = (place) => place.kind === "all" || place.kind === "folder";
 
 // The list
-
-function renderRow(item, row) {
-  const seen = isSeen(item);
-  row.classList.toggle("unread", !seen);
-  const to = [...item.To, ...item.Cc, ...item.Bcc];
-  const marks = h("span", { class: "marks" },
-    isFlagged(item) ? h("span", { class: "flagged" }, icon("star"), h("span", { class: "visually-hidden" }, "starred ")) : null,
-    item.Attachments ? h("span", {}, icon("clip"), h("span", { class: "visually-hidden" }, plural(item.Attachments, "attachment"))) : null,
-    item.Tags.slice(0, 3).map((tag) => h("span", { class: "tag" }, tag)));
-  row.replaceChildren(
-    h("span", { class: "pick", "aria-hidden": "true" }),
-    h("span", { class: "from" }, h("bdi", {}, person(item.From)), h("span", { class: "to" }, " to ", h("bdi", {}, to.length ? person(to[0]) : "nobody"), to.length > 1 ? ` and ${to.length - 1} more` : "")),
-    h("time", { class: "when", datetime: item.Created, title: fullTime(item.Created) }, shortTime(item.Created)),
-    h("span", { class: "title" }, seen ? null : h("span", { class: "visually-hidden" }, "unread "), h("bdi", {}, item.Subject || "(no subject)")),
-    marks,
-    h("span", { class: "snippet" }, item.Snippet));
-}
 
 const list = new VirtualList($("listbox"), {
   load: (start, limit) => api.list(state.place, state.query, start, limit),
@@ -78,6 +38,8 @@ const list = new VirtualList($("listbox"), {
     if (open) reader.flagged(open);
   },
   onError: (error) => {
+    // While the server cannot be reached the banner says so, and what is known stays.
+    if (!(error instanceof api.Refused) && list.total !== null) return;
     list.total = 0;
     list.pages.clear();
     list.draw();
@@ -112,16 +74,16 @@ function drawTools() {
   const count = list.selected.size;
   const tools = $("tools");
   const items = list.chosen();
-  const wanted = count ? `${count}` : "none";
+  const wanted = count ? "selected" : state.query ? "found" : list.total ? "all" : "nothing";
   if (tools.dataset.for === wanted && !count) return;
   tools.dataset.for = wanted;
   if (!count) {
-    tools.replaceChildren(
+    tools.replaceChildren(...(wanted === "nothing" ? [] : [
       button("Mark all as read", { run: readAll, class: "quiet small" }),
-      button("Delete all", { run: removeAllHere, class: "quiet small" }));
+      button(state.query ? "Delete these" : "Delete all", { run: removeAllHere, class: "quiet small" })]));
     return;
   }
-  tools.replaceChildren(
+  redraw(tools,
     h("span", { class: "picked-count", role: "status" }, `${count} selected`),
     button(items.every(isSeen) ? "Mark unread" : "Mark read", { iconName: "unread", run: () => setSeen(items, !items.every(isSeen)) }),
     button("Star", { iconName: "star", run: () => setFlagged(items, !items.every(isFlagged)) }),
@@ -199,16 +161,26 @@ function chooseFolder(items) {
   });
 }
 
+const everythingFound = async () => (await api.list(state.place, state.query, 0, list.total ?? 0)).list;
+
 function readAll() {
   const place = state.place;
   changed(async () => {
-    if (place.kind === "folder") await api.change([{ account: place.account, folder: place.folder, uid: null }], { uids: "all", add: ["\\Seen"] });
+    if (state.query) await api.change((await everythingFound()).filter((item) => !isSeen(item)), { add: ["\\Seen"] });
+    else if (place.kind === "folder") await api.change([{ account: place.account, folder: place.folder, uid: null }], { uids: "all", add: ["\\Seen"] });
     else for (const one of state.accounts) for (const folder of one.folders) if (folder.unseen) await api.change([{ account: one.address, folder: folder.name, uid: null }], { uids: "all", add: ["\\Seen"] });
   });
 }
 
 function removeAllHere() {
   const place = state.place;
+  if (state.query) {
+    ask("Delete what was found", `${plural(list.total ?? 0, "message")} that fit ${state.query} will be gone for good.`, "Delete", () => changed(async () => {
+      await api.remove(await everythingFound());
+      go(place);
+    }));
+    return;
+  }
   const what = place.kind === "folder" ? `All messages in ${place.folder} of ${place.account}` : "All messages of all accounts";
   ask("Delete all", `${what} will be gone for good.`, "Delete all", () => changed(async () => {
     if (place.kind === "folder") await api.removeAll(place.account, place.folder);
@@ -217,14 +189,18 @@ function removeAllHere() {
   }));
 }
 
+// Writing, the queue and the sessions are fetched when they are first wanted.
+const write = (draftOf) => import("./compose.js").then(async (writing) => writing.compose(state.accounts, await draftOf(writing))).catch(failed);
+const answer = (all) => reader.told && write((writing) => writing.answerTo(reader.told, state.place, { all }));
+
 const reader = new Reader($("reader"), {
   close: () => {
     go(state.place);
     $("listbox").focus();
   },
-  reply: () => reader.told && compose(state.accounts, answerTo(reader.told, state.place, { all: false })),
-  replyAll: () => reader.told && compose(state.accounts, answerTo(reader.told, state.place, { all: true })),
-  forward: () => reader.told && compose(state.accounts, forwardOf(reader.told, state.place)),
+  reply: () => answer(false),
+  replyAll: () => answer(true),
+  forward: () => reader.told && write((writing) => writing.forwardOf(reader.told, state.place)),
   star: () => setFlagged(acted(), !acted().every(isFlagged)),
   unread: () => setSeen(acted(), !acted().every(isSeen)),
   move: () => chooseFolder(acted()),
@@ -287,8 +263,9 @@ async function openMessage(place, key) {
 
 async function showPanel({ focus = false } = {}) {
   try {
-    if (state.place.kind === "queue") await queuePanel($("panel"), () => showPanel());
-    else await sessionsPanel($("panel"), state.key);
+    const panels = await import("./panels.js");
+    if (state.place.kind === "queue") await panels.queuePanel($("panel"), () => showPanel());
+    else if (state.place.kind === "sessions") await panels.sessionsPanel($("panel"), state.key);
     if (focus && document.activeElement === document.body) $("panel").querySelector("h2")?.focus();
   } catch (error) {
     $("panel").replaceChildren(h("p", { class: "hint", role: "alert" }, error.message));
@@ -298,11 +275,10 @@ async function showPanel({ focus = false } = {}) {
 // What arrives
 
 async function refresh() {
-  const [accounts, waiting] = await Promise.all([api.accounts(), api.queue()]);
-  state.accounts = sortedAccounts(accounts);
-  state.queued = waiting.length;
+  const [accounts, waiting, unread] = await Promise.all([api.accounts(), api.queue(), api.unread()]);
+  Object.assign(state, { accounts: sortedAccounts(accounts), queued: waiting.length, unread });
   sidebar.draw(state);
-  drawUnread();
+  drawUnread(unread);
   if (isList(state.place)) await list.refresh();
   else if (state.place.kind === "queue") await showPanel();
 }
@@ -360,35 +336,6 @@ async function announce(event) {
   });
 }
 
-function drawUnread() {
-  const count = state.accounts.reduce((sum, one) => sum + one.folders.reduce((part_, folder) => part_ + folder.unseen, 0), 0);
-  document.title = count ? `(${count}) mockmail` : "mockmail";
-  if (drawUnread.last === count) return;
-  drawUnread.last = count;
-  const canvas = h("canvas", { width: 64, height: 64 });
-  const pen = canvas.getContext("2d");
-  if (!count || !pen) {
-    $("favicon").href = "/static/icon.svg";
-    return;
-  }
-  pen.fillStyle = "#2f6feb";
-  pen.beginPath();
-  pen.roundRect(2, 10, 60, 44, 8);
-  pen.fill();
-  pen.strokeStyle = "#fff";
-  pen.lineWidth = 5;
-  pen.stroke(new Path2D("M8 18l24 18 24-18"));
-  pen.fillStyle = "#c62828";
-  pen.beginPath();
-  pen.arc(44, 42, 20, 0, 7);
-  pen.fill();
-  pen.fillStyle = "#fff";
-  pen.font = "bold 26px sans-serif";
-  pen.textAlign = "center";
-  pen.fillText(count > 99 ? "99" : String(count), 44, 51);
-  $("favicon").href = canvas.toDataURL("image/png");
-}
-
 // The bar
 
 function drawPause() {
@@ -402,42 +349,6 @@ function togglePause() {
   drawPause();
   say(state.paused ? "Arrival is paused" : "Arrival goes on");
   if (!state.paused) later();
-}
-
-const stored = (name) => {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
-};
-const store = (name, value) => {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // It holds until the page is left.
-  }
-};
-let wantsNotes = stored("mockmail-notify") === "yes";
-const notifying = () => wantsNotes && "Notification" in window && Notification.permission === "granted";
-const drawNotify = () => $("notify").setAttribute("aria-pressed", String(notifying()));
-
-async function toggleNotify() {
-  if (notifying()) wantsNotes = false;
-  else if (!("Notification" in window)) return toast("This browser has no notifications for this page.", "error");
-  else {
-    wantsNotes = (await Notification.requestPermission()) === "granted";
-    if (!wantsNotes) toast("The browser does not allow notifications for this page.", "error");
-  }
-  store("mockmail-notify", wantsNotes ? "yes" : "no");
-  drawNotify();
-}
-
-function toggleTheme() {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-  store("mockmail-theme", root.dataset.theme);
 }
 
 let typing = 0;
@@ -459,7 +370,7 @@ function bind() {
   $("notify").addEventListener("click", toggleNotify);
   $("theme").addEventListener("click", toggleTheme);
   $("help").addEventListener("click", () => showKeys(store));
-  $("compose").addEventListener("click", () => compose(state.accounts, { from: state.place.account }));
+  $("compose").addEventListener("click", () => write(() => ({ from: state.place.account })));
   $("menu").addEventListener("click", () => showSidebar(!document.body.classList.contains("sidebar-open")));
   $("main").addEventListener("click", () => showSidebar(false));
   $("skip").addEventListener("click", (event) => {
@@ -495,9 +406,9 @@ function bind() {
 async function begin() {
   bind();
   drawNotify();
-  state.endpoints = (await api.server()).endpoints;
-  state.accounts = sortedAccounts(await api.accounts());
-  drawUnread();
+  const [told, accounts, waiting, unread] = await Promise.all([api.server(), api.accounts(), api.queue(), api.unread()]);
+  Object.assign(state, { endpoints: told.endpoints, accounts: sortedAccounts(accounts), queued: waiting.length, unread });
+  drawUnread(unread);
   drawTools();
   await show();
   let lost = false;
@@ -511,4 +422,7 @@ async function begin() {
   });
 }
 
-begin().catch(failed);
+begin().catch((error) => {
+  const again = h("button", { type: "button", class: "primary", on: { click: () => location.reload() } }, "Try again");
+  empty("The server does not answer", [h("p", { role: "alert" }, error.message), again]);
+});

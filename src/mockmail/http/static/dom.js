@@ -63,14 +63,35 @@ export function toast(text, kind = "note") {
   setTimeout(() => note.remove(), kind === "error" ? 9000 : 4000);
 }
 
-/** A modal dialog that removes itself; `fill` gets its body and a function that closes it. */
-export function dialog(title, fill, { wide = false } = {}) {
+const nameOf = (element) => element.getAttribute("aria-label") ?? element.getAttribute("href") ?? element.textContent;
+
+/** Put other children into a box; what has the focus keeps it, or what stands in its place gets it. */
+export function redraw(box, ...children) {
+  const controls = () => [...box.querySelectorAll("a, button:not(:disabled), [tabindex]")];
+  const held = box.contains(document.activeElement) ? document.activeElement : null;
+  const [at, name] = held ? [controls().indexOf(held), nameOf(held)] : [-1, null];
+  box.replaceChildren(...children);
+  if (!held) return;
+  const now = controls();
+  (now.find((one) => nameOf(one) === name) ?? now[Math.min(Math.max(at, 0), now.length - 1)])?.focus({ preventScroll: true });
+}
+
+/** A modal dialog that removes itself; `fill` gets its body and a function that closes it. `keeps()` says whether
+ * there is something in it that would be lost. */
+export function dialog(title, fill, { wide = false, keeps = () => false } = {}) {
   const body = h("div", { class: "dialog-body" });
   const heading = h("h2", { id: `dialog-${Date.now()}` }, title);
-  const close = () => box.close();
+  const close = () => (keeps() ? ask("Discard it?", "What you wrote will be lost.", "Discard", () => box.close()) : box.close());
   const box = h(
     "dialog",
-    { class: wide ? "wide" : null, "aria-labelledby": heading.id, on: { close: () => box.remove() } },
+    { class: wide ? "wide" : null, "aria-labelledby": heading.id, on: {
+      close: () => box.remove(),
+      cancel: (event) => {
+        if (event.target !== box) return;
+        event.preventDefault();
+        close();
+      },
+    } },
     h("div", { class: "dialog-head" }, heading, button("Close", { iconName: "close", run: close })),
     body,
   );

@@ -98,6 +98,7 @@ export class VirtualList {
         if (generation !== this.generation) return;
         this.total = told.matched;
         into.set(number, told.list);
+        for (const item of told.list) if (this.selected.has(this.keyOf(item))) this.selected.set(this.keyOf(item), item);
         this.canvas.style.height = `${this.total * this.rowHeight}px`;
         this.onChange(told);
       } catch (error) {

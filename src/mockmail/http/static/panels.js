@@ -1,7 +1,7 @@
 // The relay queue and the sessions.
 
 import * as api from "./api.js";
-import { h, toast } from "./dom.js";
+import { h, redraw, toast } from "./dom.js";
 import { clockTime, dayAndTime } from "./format.js";
 
 const failed = (error) => toast(error.message, "error");
@@ -15,9 +15,9 @@ export async function queuePanel(box, again) {
     h("td", { class: "number" }, String(one.attempts)),
     h("td", {}, one.next_attempt ? dayAndTime(one.next_attempt) : "now"),
     h("td", { class: "reply" }, one.last_reply || "not tried yet"),
-    h("td", {}, h("button", { type: "button", "aria-label": `Try ${one.subject || "the message"} for ${one.domain} now`,
+    h("td", {}, h("button", { type: "button", "aria-label": `Try now: ${one.subject || "the message"} for ${one.domain}`,
       on: { click: run(() => api.tryNow({ id: one.message.id, domain: one.domain })) } }, "Try now"))));
-  box.replaceChildren(
+  redraw(box,
     h("div", { class: "panel-head" }, h("h2", { tabindex: "-1" }, "Relay queue"),
       h("button", { type: "button", disabled: !waiting.length, on: { click: run(() => api.tryNow({})) } }, "Try all now")),
     h("div", { class: "clock" },
@@ -49,11 +49,13 @@ export async function sessionsPanel(box, wanted) {
     h("a", { href: `#/sessions/${encodeURIComponent(one.session)}`, "aria-current": one === open ? "true" : null },
       h("strong", {}, one.session), h("span", {}, one.account || "not logged in"),
       h("span", { class: "aside" }, `${one.times.length ? clockTime(one.times[0] * 1000) : ""} · ${one.lines.length} lines`))));
-  box.replaceChildren(
+  const scrolled = [".session-list", `.session[data-of="${CSS.escape(wanted ?? "")}"]`].map((name) => [name, box.querySelector(name)?.scrollTop ?? 0]);
+  redraw(box,
     h("div", { class: "panel-head" }, h("h2", { tabindex: "-1" }, "Sessions")),
     all.length
       ? h("div", { class: "sessions" },
           h("ul", { class: "session-list", "aria-label": "Sessions, the latest first" }, list),
-          h("div", { class: "session", role: "region", "aria-label": "Transcript", tabindex: "0" }, open ? lines(open) : h("p", { class: "hint" }, wanted ? `Of ${wanted} nothing is known any more.` : "Select a session to see what was said.")))
+          h("div", { class: "session", "data-of": wanted, role: "region", "aria-label": "Transcript", tabindex: "0" }, open ? lines(open) : h("p", { class: "hint" }, wanted ? `Of ${wanted} nothing is known any more.` : "Select a session to see what was said.")))
       : h("p", { class: "hint" }, "No client has connected yet."));
+  for (const [name, top] of scrolled) box.querySelector(name)?.scrollTo(0, top);
 }

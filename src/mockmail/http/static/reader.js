@@ -272,13 +272,19 @@ export class Reader {
       found.report ? h("section", { "aria-label": "Delivery report" }, h("h3", {}, "This message is a delivery report"),
         h("ul", { class: "report" }, found.report.recipients.map((one) => h("li", { class: one.action },
           h("strong", {}, `${one.action} `), `${one.recipient} (${one.status})`, h("span", { class: "aside" }, one.diagnostic))))) : null,
+      found.delivery.length ? h("section", { class: "delivery", "aria-label": "Delivery status" }, h("h3", {}, "Delivery"),
+        h("ul", {}, found.delivery.map((one) => h("li", { class: one.state },
+          h("strong", {}, one.state), h("span", {}, h("bdi", {}, one.recipient), one.address && one.address !== one.recipient ? [" as ", h("bdi", {}, one.address)] : null),
+          h("span", { class: "aside" }, one.detail))))) : null,
+      found.delivery.length ? h("h3", {}, "Timeline") : null,
       found.cut ? h("p", { class: "hint" }, "Earlier events are not shown.") : null,
       h("ol", { class: "timeline" }, found.events.map((event) => {
         const { text, kind } = timelineOf(event);
         return h("li", { class: kind },
           h("time", { datetime: event.at, title: dayAndTime(event.at) }, clockTime(event.at)),
           h("span", {}, text),
-          event.session ? h("a", { href: `#/sessions/${encodeURIComponent(event.session)}` }, event.session) : null);
+          // HTTP has sessions, and no transcripts of them.
+          event.session && !event.session.startsWith("http") ? h("a", { href: `#/sessions/${encodeURIComponent(event.session)}` }, event.session) : null);
       })),
       found.events.length ? null : h("p", { class: "hint" }, "Nothing is known of it any more.")));
   }

@@ -1,6 +1,6 @@
 // Accounts and their folders, and the ways to the queue and the sessions.
 
-import { button, dialog, h, icon } from "./dom.js";
+import { button, dialog, h, icon, redraw } from "./dom.js";
 
 export const sortedAccounts = (accounts) => [...accounts].sort((one, other) => one.address.localeCompare(other.address));
 
@@ -13,17 +13,15 @@ export class Sidebar {
   draw(state) {
     const here = this.addressOf(state.place);
     // Drawn anew only when it differs, so that the focus stays where it is.
-    const facts = JSON.stringify([here, state.queued, state.accounts.map((one) => [one.address, one.folders.map((f) => [f.name, f.messages, f.unseen])])]);
+    const facts = JSON.stringify([here, state.queued, state.unread, state.accounts.map((one) => [one.address, one.folders.map((f) => [f.name, f.messages, f.unseen])])]);
     if (facts === this.drawn) return;
     this.drawn = facts;
-    const focused = this.box.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const link = (place, iconName, label, count, unread) =>
       h("a", { href: this.addressOf(place), class: unread ? "place unread" : "place", "aria-current": this.addressOf(place) === here ? "page" : null },
         icon(iconName), h("bdi", { class: "place-name" }, label),
         count ? h("span", { class: "place-count" }, count.toLocaleString(), unread ? h("span", { class: "visually-hidden" }, " unread") : null) : null);
-    const unread = state.accounts.reduce((sum, one) => sum + one.folders.reduce((total, folder) => total + folder.unseen, 0), 0);
     const top = h("ul", { class: "places" },
-      h("li", {}, link({ kind: "all" }, "all", "All mail", unread, unread > 0)),
+      h("li", {}, link({ kind: "all" }, "all", "All mail", state.unread, state.unread > 0)),
       h("li", {}, link({ kind: "queue" }, "queue", "Relay queue", state.queued, false)),
       h("li", {}, link({ kind: "sessions" }, "sessions", "Sessions", 0, false)));
     const accounts = state.accounts.map((account) => h("section", { class: "account", "aria-label": account.address },
@@ -32,8 +30,7 @@ export class Sidebar {
       h("ul", { class: "places" }, account.folders.map((folder) => h("li", { style: { "--depth": String(folder.name.split("/").length - 1) } },
         link({ kind: "folder", account: account.address, folder: folder.name }, folder.name === "INBOX" ? "inbox" : "folder",
           folder.name.split("/").at(-1), folder.unseen || folder.messages, folder.unseen > 0))))));
-    this.box.replaceChildren(top, ...(accounts.length ? accounts : [h("p", { class: "hint" }, "Accounts appear with their first mail or login.")]));
-    if (focused !== null) [...this.box.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus();
+    redraw(this.box, top, ...(accounts.length ? accounts : [h("p", { class: "hint" }, "Accounts appear with their first mail or login.")]));
   }
 
   askName(account) {
