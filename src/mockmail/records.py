@@ -19,12 +19,12 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record(cls: type[T]) -> type[T]:
     """``@dataclass(frozen=True, slots=True)``, without ``InitVar``, ``kw_only`` and ``__post_init__``. A class
-    may have its own ``__repr__``, or ``__eq__`` with ``__hash__``. ``fields``, ``replace``, ``asdict``, ``copy``,
-    ``pickle`` and patterns take its instances as those of any dataclass."""
+    may have its own ``__repr__``, or ``__eq__`` with ``__hash__``; a subclass is a record, too. ``fields``,
+    ``replace``, ``asdict``, ``copy``, ``pickle`` and patterns take its instances as those of any dataclass."""
     made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
     rows = fields(made)
     own = vars(cls)
-    made.__init__ = _init(made, rows)
+    made.__new__ = _new(made, rows)
     if "__repr__" not in own:
         made.__repr__ = _repr([row.name for row in rows if row.repr])
     if "__eq__" not in own:
@@ -33,29 +33,38 @@ def record(cls: type[T]) -> type[T]:
     return made  # type: ignore[no-any-return]
 
 
-def _init(cls: type, rows: tuple[Field[Any], ...]) -> Callable[..., None]:
-    known: dict[str, Any] = {"_missing": MISSING}
-    parameters, lines = ["self"], []
+def _new(cls: type, rows: tuple[Field[Any], ...]) -> Callable[..., Any]:
+    """Makes an instance: as one of a class of the same slots that is not frozen, so that assignments do it, which then
+    becomes what it is to be. That takes a third of the time of calling what sets a slot of a frozen class."""
+    body = {
+        "__slots__": vars(cls).get("__slots__", ()),
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,  # one slot with the other: only both together are as fast as in any class
+    }
+    known: dict[str, Any] = {
+        "_missing": MISSING,
+        "_new": object.__new__,
+        "_open": type(cls)("_Open", cls.__bases__, body),
+    }
+    parameters, lines = ["cls"], ["self = _new(_open)"]
     for row in rows:
         name = row.name
-        # What a slot is set by; an assignment would be refused.
-        known[f"_set_{name}"] = getattr(cls, name).__set__
         if row.default_factory is not MISSING:
             known[f"_make_{name}"] = row.default_factory
             parameters.append(f"{name}=_missing")
-            lines.append(f"_set_{name}(self, _make_{name}() if {name} is _missing else {name})")
+            lines.append(f"self.{name} = _make_{name}() if {name} is _missing else {name}")
             continue
         if row.default is not MISSING:
             known[f"_default_{name}"] = row.default
         parameters.append(name if row.default is MISSING else f"{name}=_default_{name}")
-        lines.append(f"_set_{name}(self, {name})")
+        lines.append(f"self.{name} = {name}")
     made: dict[str, Any] = {}
-    body = "\n ".join(lines) or "pass"
-    exec(f"def __init__({', '.join(parameters)}):\n {body}", known, made)
-    init: Callable[..., None] = made["__init__"]
-    init.__qualname__ = f"{cls.__qualname__}.__init__"
-    init.__annotations__ = {row.name: row.type for row in rows} | {"return": None}
-    return init
+    body_lines = "\n ".join([*lines, "self.__class__ = cls", "return self"])
+    exec(f"def __new__({', '.join(parameters)}):\n {body_lines}", known, made)
+    new: Callable[..., Any] = made["__new__"]
+    new.__qualname__ = f"{cls.__qualname__}.__init__"  # what a call with wrong arguments is told
+    new.__annotations__ = {row.name: row.type for row in rows}
+    return new
 
 
 def _repr(names: list[str]) -> Callable[[object], str]:

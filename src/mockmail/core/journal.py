@@ -122,8 +122,9 @@ class Journal:
         rows = self._by_kind.get(kind)
         if rows is None:
             rows = self.rows(kind)  # another thread may ask for it at this very moment
-        rows.append(record)
-        self.records.append(record)
+        # Rows.append() without the calls: no other function is called as often.
+        rows.items[0].append(record)
+        self.records.items[0].append(record)
         self._until_shrink -= 1
         if self._until_shrink < 0:
             self._shrink()

@@ -85,7 +85,7 @@ class Store:
         world.journal.append(Accepted(now, message, actor.protocol, actor.session, actor.account))
         if world.accounts.has_quotas:
             decisions = within_quotas(world, decisions, len(message.original))
-        if all(type(decision) is Deliver for decision in decisions):
+        if {type(decision) for decision in decisions} <= {Deliver}:
             self._deliver(message, decisions, actor, received, now)  # type: ignore[arg-type]  # as just seen
         else:
             local, entries = spread(world, message, decisions, received, now)
@@ -96,7 +96,8 @@ class Store:
             entry = confirmed(message, decisions, received, now)
             if entry is not None:
                 world.queue.reporter(entry)
-        self._enforce_limit()
+        if world.settings.max_messages is not None:
+            self._enforce_limit(world.settings.max_messages)
 
     def _deliver(
         self, message: Message, decisions: Sequence[Deliver], actor: Actor, received: bytes, now: datetime.datetime
@@ -290,10 +291,7 @@ class Store:
             return
         account.rename(name, new_name)
 
-    def _enforce_limit(self) -> None:
-        limit = self._world.settings.max_messages
-        if limit is None:
-            return
+    def _enforce_limit(self, limit: int) -> None:
         rows = self._world.journal.rows(Delivered)
         excess = len(rows) - rows.first - limit
         if excess <= 0:

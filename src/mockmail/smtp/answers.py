@@ -6,7 +6,7 @@ from mockmail.core.events import Command
 from mockmail.smtp.commands import Conversation
 from mockmail.smtp.framing import Outbox
 from mockmail.smtp.record import SYNTAX_CODES
-from mockmail.smtp.replies import code_of, without_status_code
+from mockmail.smtp.replies import code_of, render, without_status_code
 from mockmail.wire.contract import Action, Close, Link, StartTLS
 
 __all__ = ["Answers"]
@@ -28,9 +28,11 @@ class Answers(Outbox):
 
     def say(self, reply: str) -> None:
         """Queue a reply as this server gives it."""
-        if "ENHANCEDSTATUSCODES" not in self._talk.capabilities.names:
+        if not self._talk.capabilities.status_codes:
             reply = without_status_code(reply)
-        super().say(reply)
+        data = render(reply)
+        self.replies.append(data)
+        self.unsent_bytes += len(data)
 
     def answer(self, name: str, arguments: str, *replies: str) -> None:
         """Record a command with its completion reply (or replies, as LMTP has), and queue that."""

@@ -45,7 +45,7 @@ class Conversation:
         self._lmtp = link.protocol == "lmtp"
         self.hello = "LHLO" if self._lmtp else "EHLO"
         """The command that begins a conversation."""
-        self._server_name = server_name
+        self._own_name = server_name
         self._recipient_limit = recipient_limit
         self._transaction_limit = transaction_limit
         self._transactions = 0
@@ -55,9 +55,13 @@ class Conversation:
     def enter(self, world: World) -> None:
         """Belong to this world from now on."""
         self.world = world
-        self.capabilities = capabilities_of(
-            world.settings, self._link.protocol, facts=("tls",) if self._link.secure else ()
-        )
+        settings, secure = world.settings, self._link.secure
+        self.capabilities = capabilities_of(settings, self._link.protocol, facts=("tls",) if secure else ())
+        self.needs_tls = settings.require_tls and not secure
+        """Whether commands have to wait for TLS."""
+        self._needs_login = settings.require_auth
+        self.server_name = self._own_name or settings.default_domain
+        """What this server calls itself."""
 
     def forget(self) -> None:
         """Know nothing of the client (RFC 3207 section 4.2)."""
@@ -71,11 +75,6 @@ class Conversation:
         self.quitting = False
         self.starting_tls = False
         """Set from the reply to STARTTLS until the handshake is done."""
-
-    @property
-    def server_name(self) -> str:
-        """What this server calls itself."""
-        return self._server_name or self.world.settings.default_domain
 
     def greeting(self) -> str:
         """RFC 5321 section 4.2: a greeting begins with the server's name."""
@@ -107,11 +106,11 @@ class Conversation:
 
     def tls_missing(self, command: str) -> bool:
         """Whether the command (in capitals) has to wait for TLS (RFC 3207 section 4, reply 530)."""
-        return self.world.settings.require_tls and not self._link.secure and command not in _BEFORE_TLS
+        return self.needs_tls and command not in _BEFORE_TLS
 
     def authentication_missing(self) -> bool:
         """Whether the client has to log in before it goes on (RFC 4954 section 6, reply 530)."""
-        return self.login.account is None and self.world.settings.require_auth
+        return self._needs_login and self.login.account is None
 
     def mail(self, argument: str | None) -> str:
         """MAIL FROM (section 4.1.1.2)."""
@@ -131,7 +130,7 @@ class Conversation:
             refusal = transaction.take(path.parameters, self.capabilities if self._extended else _WITHOUT_EXTENSIONS)
             if refusal is not None:
                 return refusal
-        if not transaction.smtputf8 and not path.address.isascii():
+        if not (path.address.isascii() or transaction.smtputf8):
             return "550 5.6.7 A sender that is not ASCII needs the parameter SMTPUTF8"
         self.transaction = transaction
         return "250 2.1.0 Sender OK"
@@ -157,7 +156,7 @@ class Conversation:
                 return refusal
         if len(transaction.decisions) >= self._recipient_limit:
             return f"452 4.5.3 More than {self._recipient_limit} recipients"
-        if not transaction.smtputf8 and not path.address.isascii():
+        if not (path.address.isascii() or transaction.smtputf8):
             transaction.refused += 1
             return "553 5.6.7 A recipient that is not ASCII needs the parameter SMTPUTF8 in MAIL"
         authenticated = self.login.account is not None

@@ -61,7 +61,7 @@ class Capabilities:
     less ``hide``; ``advertise`` has words that are shown and mean nothing. ``protocol`` is ``smtp`` or ``lmtp``.
     Raises ``ConfigurationError`` for a name that no row has."""
 
-    __slots__ = ("_advertise", "_shown", "commands", "line_limits_bytes", "names", "parameters")
+    __slots__ = ("_advertise", "_shown", "commands", "line_limits_bytes", "names", "parameters", "status_codes")
 
     def __init__(
         self,
@@ -76,6 +76,8 @@ class Capabilities:
         given = enabled.union(facts)
         rows = [row for row in EXTENSIONS if row.name in enabled and row.needs <= given]
         self.names = frozenset(row.name for row in rows)
+        self.status_codes = "ENHANCEDSTATUSCODES" in self.names
+        """Whether replies have them (RFC 2034)."""
         self._shown = self.names - {"STARTTLS"} if "tls" in facts else self.names
         self.commands = (LMTP_COMMANDS if protocol == "lmtp" else COMMANDS).union(*(row.commands for row in rows))
         self.parameters = frozenset().union(*(row.parameters for row in rows))

@@ -18,33 +18,34 @@ class LineBuffer:
     """Input that waits, and where it stands in the connection. A line ends in CRLF, or (a person at a ``nc`` prompt)
     in a bare LF. What has to stay out of transcripts is told to ``redact`` as soon as it is seen."""
 
-    __slots__ = ("_base", "_data", "_overlong", "_redact", "_start")
+    __slots__ = ("_base", "_overlong", "_redact", "_start", "data")
 
     def __init__(self, redact: Callable[[int, int], None]) -> None:
         self._redact = redact
-        self._data = bytearray()
+        self.data: bytes | bytearray = b""
+        """What waits, and before it (see :meth:`compact`) what was taken; empty when nothing waits."""
         self._start = 0
         self._base = 0
-        """How many bytes of the connection came before ``_data``."""
+        """How many bytes of the connection came before ``data``."""
         self._overlong: bytes | None = None
         """The beginning of a line whose rest is thrown away until it ends."""
 
     def __len__(self) -> int:
-        return len(self._data) - self._start
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing waits."""
-        return not self._data
+        return len(self.data) - self._start
 
     @property
     def has_line(self) -> bool:
         """Whether a line is complete."""
-        return self._data.find(b"\n", self._start) >= 0
+        return self.data.find(b"\n", self._start) >= 0
 
     def push(self, data: bytes) -> None:
         """Add bytes behind those that wait."""
-        self._data += data
+        if not self.data:
+            self.data = data  # mostly, and then a line need not be copied out of another buffer
+        elif isinstance(self.data, bytearray):
+            self.data += data
+        else:
+            self.data = bytearray().join((self.data, data))
 
     def passed_by(self, count: int) -> None:
         """Count bytes of the connection that never came here, as nothing waited."""
@@ -53,19 +54,18 @@ class LineBuffer:
     def take_line(self, *, secret: bool) -> tuple[bytes, int] | None:
         """The next line without its end, of which at least the first 12 KB, and its offset in the connection; ``None``
         when none is complete. ``secret``: whatever it says is to be hidden."""
-        start = self._start
-        end = self._data.find(b"\n", start)
+        data, start = self.data, self._start
+        end = data.find(b"\n", start)
         if end < 0:
             self._shorten(secret)
             return None
-        data = self._data
         line = bytes(data[start:end])
         at = self._base + start
         if end + 1 < len(data):
             self._start = end + 1
         else:  # mostly: a client that waits for the reply sends one line
             self._base += end + 1
-            data.clear()
+            self.data = b""
             self._start = 0
         if self._overlong is not None:
             if secret or _may_have_secret(self._overlong):
@@ -80,30 +80,30 @@ class LineBuffer:
 
     def take_rest(self) -> bytes:
         """All that waits."""
-        data = bytes(self._data[self._start :])
+        data = bytes(self.data[self._start :])
         self.drop_rest()
         return data
 
     def give_back(self, data: bytes) -> None:
         """Put back the end of what was taken, or passed by."""
         self._base -= len(data)
-        self._data += data
+        self.push(data)
 
     def drop_rest(self) -> None:
         """Forget what waits."""
-        self._base += len(self._data)
-        self._data.clear()
+        self._base += len(self.data)
+        self.data = b""
         self._start = 0
 
     def hide_rest(self, *, secret: bool) -> None:
         """Redact a line that was cut short, if it was to be hidden."""
-        if len(self) and (secret or _may_have_secret(self._data[self._start : self._start + _KEPT_LINE_BYTES])):
-            self._redact(self._base + self._start, self._base + len(self._data))
+        if len(self) and (secret or _may_have_secret(self.data[self._start : self._start + _KEPT_LINE_BYTES])):
+            self._redact(self._base + self._start, self._base + len(self.data))
 
     def compact(self) -> None:
         """Give up the memory of what was taken."""
         if self._start:
-            del self._data[: self._start]
+            self.data = self.data[self._start :]
             self._base += self._start
             self._start = 0
 
@@ -112,9 +112,9 @@ class LineBuffer:
         if self._overlong is None:
             if len(self) <= _KEPT_LINE_BYTES:
                 return
-            self._overlong = bytes(self._data[self._start : self._start + _KEPT_LINE_BYTES])
+            self._overlong = bytes(self.data[self._start : self._start + _KEPT_LINE_BYTES])
         if secret or _may_have_secret(self._overlong):
-            self._redact(self._base + self._start, self._base + len(self._data))
+            self._redact(self._base + self._start, self._base + len(self.data))
         self.drop_rest()
 
 
@@ -128,37 +128,44 @@ def _may_have_secret(line: bytes | bytearray) -> bool:
 class Outbox:
     """Actions in order, the replies between two others joined into one write."""
 
-    __slots__ = ("_actions", "_replies", "unsent_bytes")
+    __slots__ = ("actions", "replies", "unsent_bytes")
 
     def __init__(self) -> None:
-        self._actions: list[Action] = []
-        self._replies: list[bytes] = []
+        self.actions: list[Action] = []
+        self.replies: list[bytes] = []
+        """Those behind the actions."""
         self.unsent_bytes = 0
         """Bytes of the replies not yet taken."""
-
-    def __bool__(self) -> bool:
-        return bool(self._actions or self._replies)
 
     def say(self, reply: str) -> None:
         """Queue a reply."""
         data = render(reply)
-        self._replies.append(data)
+        self.replies.append(data)
         self.unsent_bytes += len(data)
 
     def act(self, action: Action) -> None:
         """Queue another action behind the replies so far."""
         self._join()
-        self._actions.append(action)
+        self.actions.append(action)
 
     def take(self) -> list[Action]:
         """All of it."""
-        self._join()
-        actions, self._actions = self._actions, []
+        if self.actions:
+            self._join()
+            actions, self.actions = self.actions, []
+        elif self.replies:
+            actions = [self._joined()]
+        else:
+            return []
         self.unsent_bytes = 0
         return actions
 
     def _join(self) -> None:
-        replies = self._replies
-        if replies:
-            self._actions.append(Send(replies[0] if len(replies) == 1 else b"".join(replies)))
-            replies.clear()
+        if self.replies:
+            self.actions.append(self._joined())
+
+    def _joined(self) -> Send:
+        replies = self.replies
+        data = replies[0] if len(replies) == 1 else b"".join(replies)
+        replies.clear()
+        return Send(data)

@@ -9,7 +9,7 @@ connection, because making one costs a hundred times what opening it anew does.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, AnyStr, Protocol
 
 from aiosmtpd.smtp import SMTP, syntax
@@ -94,19 +94,30 @@ class Interpreter(SMTP):
     def open(self, commands: Commands) -> None:
         """Begin anew, for another connection."""
         self.commands = commands
+        self._called: dict[str, Callable[[str | None], str]] = {
+            "MAIL": commands.mail,
+            "RCPT": commands.rcpt,
+            "DATA": commands.data,
+            "BDAT": commands.bdat,
+        }
         self._replies.clear()
         self.session = self._create_session()
         self._set_rset_state()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Go back to the free list."""
-        del self.commands
+        del self.commands, self._called
         if len(_free) < _FREE_LIMIT:
             _free.append(self)
 
     def run(self, command: str, argument: str | None) -> str:
         """Carry out one command, in capitals; returns its one reply. Raises what the command raised, ``KeyError`` for
         a command that there is not, ``RuntimeError`` for one that wanted to wait."""
+        called = self._called.get(command)
+        assert self.session is not None  # made by open()
+        if called is not None and self.session.host_name and not self.commands.authentication_missing():
+            # Nothing is left to interpret, and a coroutine that only calls on is a tenth of what a command costs.
+            return called(argument)
         coroutine: Coroutine[Any, Any, None] = self._smtp_methods[command](argument)
         self._replies.clear()
         try:
@@ -129,11 +140,6 @@ class Interpreter(SMTP):
             return False
         await self.push("530 5.7.0 Authentication required")
         return True
-
-    def _may_send(self) -> bool:
-        """What both checks say, without a coroutine for each: they are asked three times a message."""
-        assert self.session is not None  # made by open()
-        return bool(self.session.host_name) and not self.commands.authentication_missing()
 
     @syntax("HELO hostname")
     async def smtp_HELO(self, hostname: str | None) -> None:
@@ -175,30 +181,22 @@ class Interpreter(SMTP):
 
     @syntax("MAIL FROM: <address>", extended=" [SP <mail-parameters>]")
     async def smtp_MAIL(self, arg: str | None) -> None:
-        if self._may_send() or not (
-            await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("MAIL")
-        ):
+        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("MAIL")):
             self._replies.append(self.commands.mail(arg))
 
     @syntax("RCPT TO: <address>", extended=" [SP <mail-parameters>]")
     async def smtp_RCPT(self, arg: str | None) -> None:
-        if self._may_send() or not (
-            await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("RCPT")
-        ):
+        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("RCPT")):
             self._replies.append(self.commands.rcpt(arg))
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str | None) -> None:
-        if self._may_send() or not (
-            await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("DATA")
-        ):
+        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("DATA")):
             self._replies.append(self.commands.data(arg))
 
     @syntax("BDAT <chunk-size> [LAST]")
     async def smtp_BDAT(self, arg: str | None) -> None:
-        if self._may_send() or not (
-            await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("BDAT")
-        ):
+        if not (await self.check_helo_needed(self.commands.hello) or await self.check_auth_needed("BDAT")):
             self._replies.append(self.commands.bdat(arg))
 
     @syntax("STARTTLS")

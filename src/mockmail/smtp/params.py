@@ -69,8 +69,10 @@ def parse_path(argument: str | None, keyword: str) -> PathArgument:
     if argument is None or argument[:length].upper() != keyword:
         raise ArgumentError(f"write {keyword}<address>")
     plain = _PLAIN_PATH.fullmatch(argument, length)
-    if plain is not None and plain.end(1) - plain.start(1) <= _LOCAL_PART_LIMIT:
-        return PathArgument(plain[1], _parameters(plain[2]))
+    if plain is not None:
+        address, rest = plain.groups()
+        if len(address) <= _LOCAL_PART_LIMIT:
+            return PathArgument(address, _parameters(rest) if rest else {})
     match = _ANY_PATH.fullmatch(argument, length)
     if match is not None:
         return PathArgument(_mailbox(match["local"], match["domain"]), _parameters(match["rest"]))
@@ -136,9 +138,9 @@ def _is_address_literal(text: str) -> bool:
 
 
 def _parameters(text: str | None) -> Parameters:
-    if not text:
-        return {}
     parameters: Parameters = {}
+    if not text:
+        return parameters
     seen: set[str] = set()
     for word in text.split(" "):
         if not word:

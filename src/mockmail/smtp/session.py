@@ -23,8 +23,8 @@ TIMEOUT_SECONDS = 300.0
 ERROR_LIMIT = 20
 _READ_AHEAD_BYTES = 64 * 1024
 _STEPS_A_PULL = 64
-# The usual line: a command that is carried out at once, a space, an argument in ASCII.
-_PLAIN_LINE = re.compile(rb"(?!(?i:BDAT))([A-Za-z]{4})(?: ([ -~]*))?")
+# The usual line: a command that is carried out at once and has no secret, a space, an argument in ASCII.
+_PLAIN_LINE = re.compile(rb"(?!(?i:BDAT|AUTH))([A-Za-z]{4})(?: ([ -~]*))?")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _SECRET = re.compile(rb"\s*AUTH\s+\S+\s+", re.IGNORECASE)
 _UTF8_COMMANDS = frozenset({"MAIL", "RCPT", "VRFY", "EXPN"})
@@ -63,7 +63,8 @@ class SmtpSession:
         )
         self._interpreter: Interpreter | None = open_interpreter(self._talk)
         self._next_world: World | None = None
-        self._timeout_seconds = timeout_seconds
+        self.timeout_seconds = timeout_seconds
+        """RFC 5321 section 4.5.3.2.7: at least five minutes."""
         self._input = LineBuffer(link.redact)
         self._out = Answers(link, self._talk, error_limit)
         self._held: tuple[str, str | None, Verdict | None] | None = None
@@ -89,12 +90,12 @@ class SmtpSession:
 
     def receive(self, data: bytes) -> None:
         """Take bytes. Message text goes to its reader at once, lines wait for the next pull."""
+        talk = self._talk
         if self._out.ended:
             return
-        if self._talk.starting_tls:
+        if talk.starting_tls:
             self._input.passed_by(len(data))  # plain text behind STARTTLS is nobody's
-            return
-        if self._talk.reader is not None and self._held is None and not self._input:
+        elif talk.reader is not None and self._held is None and not self._input.data:
             self._input.passed_by(len(data))
             self._read_text(data)
         else:
@@ -110,38 +111,35 @@ class SmtpSession:
     def outgoing(self, limit_bytes: int = SLICE_BYTES) -> list[Action]:
         """Carry out what has come, up to about ``limit_bytes`` of replies."""
         self._stopped = False
-        steps = 0
-        while not (self._stopped or self._out.ended) and steps < _STEPS_A_PULL and self._out.unsent_bytes < limit_bytes:
-            if (self._input.empty and self._held is None) or not self._step():
+        out, lines, steps = self._out, self._input, 0
+        while not (self._stopped or out.ended) and steps < _STEPS_A_PULL and out.unsent_bytes < limit_bytes:
+            if not (lines.data or self._held is not None) or not self._step():
                 if self._eof:
-                    self._out.end(Close())
+                    out.end(Close())
                 break
             steps += 1
-        self._input.compact()
-        return self._out.take()
+        if lines.data:
+            lines.compact()
+        return out.take()
 
     @property
     def busy(self) -> bool:
         """Whether a pull would bring more without further input."""
-        if self._out:
+        out = self._out
+        if out.actions or out.replies:
             return True
-        if self._out.ended:
+        if out.ended:
             return False
         if self._held is not None or self._eof:
             return True
-        if self._input.empty:
+        if not self._input.data:
             return False
         return bool(self._input) if self._talk.reader is not None else self._input.has_line
 
     @property
     def wants_input(self) -> bool:
         """False while a command is held back, or enough lines wait."""
-        return self._held is None and len(self._input) < _READ_AHEAD_BYTES
-
-    @property
-    def timeout_seconds(self) -> float:
-        """RFC 5321 section 4.5.3.2.7: at least five minutes."""
-        return self._timeout_seconds
+        return self._held is None and len(self._input.data) < _READ_AHEAD_BYTES
 
     def timed_out(self) -> None:
         """Say farewell."""
@@ -175,28 +173,23 @@ class SmtpSession:
 
     def _step(self) -> bool:
         """Do one thing; False when there is nothing to do without more input."""
-        if self._held is not None:
-            (name, argument, verdict), self._held = self._held, None
-            if verdict is None:
-                self._dispatch(name, argument)
-            else:
-                self._carry_out(name, argument, verdict)
+        held, talk = self._held, self._talk
+        if held is not None:
+            self._held = None
+            self._dispatch(*held)
             return True
-        if self._talk.reader is not None:
+        if talk.reader is not None:
             self._read_text(self._input.take_rest())
             return self._held is not None
-        answer = self._talk.login.exchange is not None
+        answer = talk.login.exchange is not None
         taken = self._input.take_line(secret=answer)
         if taken is None:
             return False
         line, at = taken
         if answer:
             self._answer_challenge(line)
-            return True
-        secret = _SECRET.match(line)
-        if secret is not None:
-            self.link.redact(at + secret.end(), at + len(line))
-        self._take_command(line)
+        else:
+            self._take_command(line, at)
         return True
 
     def _read_text(self, data: bytes) -> None:
@@ -224,20 +217,24 @@ class SmtpSession:
 
     # Commands
 
-    def _take_command(self, line: bytes) -> None:
-        """Split a line into command and argument (RFC 5321 section 4.1.1; white space at its end is nothing)."""
+    def _take_command(self, line: bytes, at: int) -> None:
+        """Split a line, which stands ``at`` in the connection, into command and argument (RFC 5321 section 4.1.1; white
+        space at its end is nothing)."""
         if self._next_world is not None and self._talk.transaction is None:
             self._talk.enter(self._next_world)
             self._next_world = None
         plain = _PLAIN_LINE.fullmatch(line) if len(line) + 2 <= COMMAND_LINE_LIMIT_BYTES else None
         if plain is not None:
-            rest = plain[2]
-            self._dispatch(plain[1].decode().upper(), rest.decode().strip(" ") or None if rest else None)
+            name, rest = plain.groups()
+            self._dispatch(name.decode().upper(), (rest.decode().strip(" ") or None) if rest else None)
         else:
-            self._take_odd_command(line)
+            self._take_odd_command(line, at)
 
-    def _take_odd_command(self, line: bytes) -> None:
-        """A line that is long, or not ASCII, or wrong, or announces a chunk."""
+    def _take_odd_command(self, line: bytes, at: int) -> None:
+        """A line that is long, or not ASCII, or wrong, or has a secret, or announces a chunk."""
+        secret = _SECRET.match(line)
+        if secret is not None:
+            self.link.redact(at + secret.end(), at + len(line))
         name, _, rest = line.partition(b" ")
         command = name.decode("ascii", "replace").upper()
         limit_bytes = self._talk.capabilities.line_limits_bytes.get(command, COMMAND_LINE_LIMIT_BYTES)
@@ -262,45 +259,54 @@ class SmtpSession:
         else:
             self._dispatch(command, argument)
 
-    def _dispatch(self, name: str, argument: str | None) -> None:
-        """The one way to a command: what the faults say about it comes first."""
-        verdict = self.link.command(name, shown(name, argument), self._talk.login.account)
-        if verdict is not None and verdict.delay_seconds > 0:
+    def _dispatch(self, name: str, argument: str | None, verdict: Verdict | None = None) -> None:
+        """The one way to a command: what the faults say about it comes first, unless they were asked already."""
+        said = shown(name, argument) if name == "AUTH" else argument or ""
+        if verdict is None:
+            verdict = self.link.command(name, said, self._talk.login.account)
+        if verdict is None:
+            self._carry_out(name, argument, said, None)
+        elif verdict.delay_seconds > 0:
             self._out.act(Pause(verdict.delay_seconds))
             self._stopped = True
             self._held = (name, argument, replace(verdict, delay_seconds=0.0))
-            return
-        self._carry_out(name, argument, verdict)
-
-    def _carry_out(self, name: str, argument: str | None, verdict: Verdict | None) -> None:
-        if verdict is not None and verdict.drop:
+        elif verdict.drop:
             self._out.end(Abort())
-            return
-        refusal = None if verdict is None else verdict.reply
+        else:
+            self._carry_out(name, argument, said, verdict.reply)
+
+    def _carry_out(self, name: str, argument: str | None, said: str, refusal: str | None) -> None:
+        """``said``: the argument as events show it; ``refusal``: what a fault has the command answered by, without
+        being carried out."""
         if name == "MESSAGE":
             self._decide(refusal)
             return
         if name == "GREETING":
             self._greet(refusal)
             return
-        transaction = self._talk.transaction
-        reply = self._run(name, argument) if refusal is None else refusal
-        if name == "RCPT" and refusal is not None and transaction is not None:
-            transaction.refused += 1
-        if name == "BDAT" and self._talk.reader is not None:
+        talk = self._talk
+        transaction = talk.transaction
+        if refusal is None:
+            reply = self._run(name, argument)
+        else:
+            reply = refusal
+            if name == "RCPT" and transaction is not None:
+                transaction.refused += 1
+        if name == "BDAT" and talk.reader is not None:
             if not reply:
                 self._ask_about_message()
                 return
-            self._talk.end_chunk(reply)
-        if reply[:1] in ("4", "5"):
-            record_refusal(self._talk.world, self.link, name, argument, self._talk.login.account, reply, transaction)
-        if reply[:3] in ("354", "334"):
+            talk.end_chunk(reply)
+        kind = reply[:1]
+        if kind == "3" and reply[:3] in ("354", "334"):
             # The command goes on; it is recorded at its completion reply.
             self._text_command = (name, None)
             self._out.say(reply)
             return
-        self._out.answer(name, shown(name, argument), reply)
-        if self._talk.starting_tls:
+        if kind in ("4", "5"):
+            record_refusal(talk.world, self.link, name, argument, talk.login.account, reply, transaction)
+        self._out.answer(name, said, reply)
+        if talk.starting_tls:
             self._input.drop_rest()
             self._stopped = True
 
@@ -335,9 +341,10 @@ class SmtpSession:
     def _run(self, name: str, argument: str | None) -> str:
         if self._unwelcome and name != "QUIT":
             return "503 5.5.1 The server does not serve you: send QUIT"
-        if not self._talk.understands(name):
+        talk = self._talk
+        if name not in talk.capabilities.commands:
             return f"500 5.5.1 There is no command {printable(name)}"
-        if self._talk.tls_missing(name):
+        if talk.needs_tls and talk.tls_missing(name):
             return "530 5.7.0 Must issue a STARTTLS command first"
         if argument is not None and name not in _UTF8_COMMANDS and not argument.isascii():
             return "501 5.5.4 The argument is not ASCII"
