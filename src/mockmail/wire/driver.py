@@ -153,10 +153,11 @@ class Driver:
         return due is not None
 
     async def _step(self, until: datetime.datetime) -> bool:
-        """Wait for what is under way, then begin what is due next; False when that is later."""
+        """Wait for what is under way, then begin what is due next; False when that is later. Real time may have come
+        past ``until`` meanwhile: what is due by then, as a message that the next server took just now, is due, too."""
         await self._settled()
         due = self._clock.next_due
-        if due is None or due > until or self._detached:
+        if due is None or self._detached or due > max(until, self._clock.now()):
             return False
         self._clock.go_to(due)
         for job in self._clock.due(due):

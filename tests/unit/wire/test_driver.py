@@ -67,6 +67,27 @@ def test_what_a_job_makes_due_happens_too_and_is_waited_for(clock: Clock, schedu
     assert seen == [NOON + minutes * MINUTE for minutes in (0, 10, 20, 30)]
 
 
+def test_real_time_that_passes_meanwhile_leaves_nothing_undone(runtime: Runtime) -> None:
+    clock = Clock()
+    runtime.call(Driver, runtime, clock)
+    seen: list[str] = []
+    started = clock.now()
+
+    async def next_server() -> None:
+        for _ in range(2000):
+            await asyncio.sleep(0)
+        seen.append("next server")
+
+    async def relay() -> None:
+        while clock.now() <= started + 1.001 * MINUTE:  # it takes longer than the clock was moved beyond its beginning
+            await asyncio.sleep(0)
+        clock.schedule(clock.now(), next_server)
+
+    runtime.call(clock.schedule, started + MINUTE - timedelta(milliseconds=1), relay)
+    clock.advance(started + MINUTE - clock.now())
+    assert seen == ["next server"]
+
+
 def test_all_work_of_an_instant_runs_at_once_and_later_work_waits_for_it(clock: Clock, schedule) -> None:
     order: list[str] = []
     gate: asyncio.Event | None = None
