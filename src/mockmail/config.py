@@ -98,6 +98,10 @@ def _count(text: str) -> int | None:
     return None if text.strip().lower() in ("", "none") else _number(text, "write a whole number, or none")
 
 
+def _age(text: str) -> timedelta | None:
+    return None if text.strip().lower() in ("", "none", "0") else parse_duration(text)
+
+
 def _seconds(text: str) -> float:
     try:
         return float(text)
@@ -186,6 +190,12 @@ class Settings:
     smarthost: str | None = _setting(
         None, "next hop for all other domains, as smtp://user:password@host:port", lambda text: text.strip() or None
     )
+    relay_allow: tuple[str, ...] | None = _setting(
+        None,
+        "the only recipients that mail may be relayed to: addresses, domains, patterns such as *@partner.test",
+        _names,
+        "linelist",
+    )
     retry_every: timedelta = _setting(  # noqa: RUF009  a row; timedelta is immutable
         timedelta(minutes=30), "how long mail waits between attempts", parse_duration
     )
@@ -206,6 +216,9 @@ class Settings:
     )
     max_message_bytes: int | None = _setting(64 << 20, "largest message taken", _size)
     max_messages: int | None = _setting(None, "how many messages are kept; the oldest goes first", _count)
+    max_age: timedelta | None = _setting(  # noqa: RUF009
+        None, "how long messages are kept, such as 12h or 7d; unset: for good", _age
+    )
     pop3_login_delay_seconds: int = _setting(
         0, "seconds that POP3 wants between two logins to one account; 0: none", int
     )
@@ -365,6 +378,10 @@ def _check_names(settings: Settings) -> None:
         object.__setattr__(settings, "domains", tuple(name.lower().rstrip(".") for name in settings.domains))
         if not settings.domains:
             raise ConfigurationError("domains is empty; name at least one domain, or None for every domain.")
+    if isinstance(settings.relay_allow, str):
+        raise ConfigurationError(
+            f"relay_allow is the string {settings.relay_allow!r}; write a list such as [{settings.relay_allow!r}]."
+        )
     for name in ("hide", "advertise"):
         value = getattr(settings, name)
         for protocol, words in value.items():
@@ -400,6 +417,10 @@ def _check_numbers(settings: Settings) -> None:
             )
     if isinstance(settings.timeout, bool) or not isinstance(settings.timeout, int | float) or settings.timeout < 0:
         raise ConfigurationError(f"timeout is {settings.timeout!r}; write a number of seconds such as 5.0.")
+    if settings.max_age is not None and not (
+        isinstance(settings.max_age, timedelta) and settings.max_age > timedelta()
+    ):
+        raise ConfigurationError(f"max_age is {settings.max_age!r}; write a timedelta above 0, or None for good.")
     for name in ("max_message_bytes", "max_messages"):
         value = getattr(settings, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):

@@ -22,13 +22,13 @@ from mockmail.relay.worker import Worker, begin_relaying
 from mockmail.running import Running
 from mockmail.services import check_capabilities, listeners
 from mockmail.testing.aio import AsyncMockMail
+from mockmail.testing.archives import Archives
 from mockmail.testing.assertions import Assertions
 from mockmail.testing.endpoints import Endpoint, Endpoints, not_started
 from mockmail.testing.faults import Faults, vocabularies
 from mockmail.testing.handover import SettingsFor
 from mockmail.testing.live import Deliveries
 from mockmail.testing.report import sections
-from mockmail.testing.seeding import Seeding
 from mockmail.testing.source import Source
 from mockmail.wire.certificates import Trust
 from mockmail.wire.connection import Connections
@@ -43,7 +43,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class MockMail(Addresses, Outages, Seeding, Assertions, Endpoints, Running):
+class MockMail(Addresses, Outages, Archives, Assertions, Endpoints, Running):
     """A mail system: real SMTP, POP3 and IMAP servers over one in-memory store, in a thread of their own.
 
     ``MockMail(users={"bob@example.test": "secret"})``; all settings are keyword arguments, see

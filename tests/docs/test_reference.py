@@ -27,6 +27,7 @@ from mockmail.pop3 import extensions as pop3
 from mockmail.premises import Addresses, Outages
 from mockmail.profiles import PROFILES
 from mockmail.smtp import extensions as smtp
+from mockmail.testing.archives import Archives
 from mockmail.testing.assert_delivery import DeliveryAssertions
 from mockmail.testing.assert_reading import ReadingAssertions
 from mockmail.testing.assert_sessions import SessionAssertions
@@ -128,7 +129,8 @@ _INTERNAL = {"world", "call", "neighbours", "reset_to", "report_sections", "tran
 def server() -> str:
     # What a part only promises, a later one has.
     rows = {
-        name.strip("`").partition("(")[0]: (name, text) for name, text in members(Addresses, Outages, Seeding, MockMail)
+        name.strip("`").partition("(")[0]: (name, text)
+        for name, text in members(Addresses, Outages, Seeding, Archives, MockMail)
     }
     return table(("name", "meaning"), (row for name, row in rows.items() if name not in _INTERNAL))
 
@@ -160,7 +162,7 @@ def scenarios() -> str:
 
 
 def flags() -> str:
-    (commands,) = (one for one in _parser()._actions if isinstance(one, argparse._SubParsersAction))
+    (commands,) = (one for one in _parser(["serve"])._actions if isinstance(one, argparse._SubParsersAction))
     ours = {"--" + row.name.replace("_", "-") for row in setting_fields()}
     rows = (
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mockmail.core.accounts import AccountState, canonical_address
@@ -24,6 +25,7 @@ __all__ = [
     "is_local",
     "leaves",
     "overfull",
+    "released",
     "route",
     "within_quotas",
 ]
@@ -166,6 +168,9 @@ def is_local(world: World, domain: str) -> bool:
 
 def _remote(world: World, recipient: str, address: str, domain: str, authenticated: bool) -> Relay | Refuse:
     settings = world.settings
+    if settings.relay_allow is not None and not _matches(address, settings.relay_allow):
+        allowed = f"relay_allow={list(settings.relay_allow)}"
+        return Refuse(recipient, 550, "5.7.1", f"<{recipient}>: relaying denied; the address is not one of {allowed}")
     if settings.relay == "open" or (authenticated and settings.relay == "authenticated"):
         return Relay(recipient, address, domain if settings.smarthost is None else SMARTHOST)
     if settings.domains is not None:
@@ -249,6 +254,19 @@ def _resolved(
         for leaf in leaves(decision):
             address_meant = leaf.address or target
             yield replace(leaf, recipient=recipient, address=address_meant, sender=leaf.sender or sender)
+
+
+def released(world: World, recipient: str) -> Relay | Refuse:
+    """Where mail goes that is sent on by hand, whatever its domain: to another server, if that may be."""
+    address = canonical_address(recipient)
+    return _remote(world, recipient, address, address.rpartition("@")[2], True)
+
+
+def _matches(address: str, patterns: Collection[str]) -> bool:
+    """Whether an address is one of these addresses, of these domains, or fits one of these patterns."""
+    canonical = canonical_address(address)
+    domain = canonical.rpartition("@")[2]
+    return any(fnmatchcase(canonical if "@" in one else domain, one.lower()) for one in patterns)
 
 
 def _is_one_of(domain: str, domains: Collection[str]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mockmail.core.accounts import AccountState
+from mockmail.core.clock import Job
 from mockmail.core.events import (
     Accepted,
     Actor,
@@ -42,11 +43,12 @@ _ID_LENGTH = 22
 class Store:
     """Puts mail into mailboxes, changes and removes it, and writes the journal."""
 
-    __slots__ = ("_id_prefix", "_message_count", "_world")
+    __slots__ = ("_expiry", "_id_prefix", "_message_count", "_world")
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._message_count = 0
+        self._expiry: Job | None = None
         self._id_prefix = os.urandom(12).translate(_DIGIT_OF_BYTE).decode()
 
     def new_message(
@@ -98,6 +100,8 @@ class Store:
                 world.queue.reporter(entry)
         if world.settings.max_messages is not None:
             self._enforce_limit(world.settings.max_messages)
+        if world.settings.max_age is not None:
+            self._expire_later(now)
 
     def _deliver(
         self, message: Message, decisions: Sequence[Deliver], actor: Actor, received: bytes, now: datetime.datetime
@@ -304,6 +308,32 @@ class Store:
                 if account is not None:
                     self._remove(account, record.message, actor)
         self._world.journal.trim(Delivered, limit)
+
+    def _expire_later(self, now: datetime.datetime) -> None:
+        age = self._world.settings.max_age
+        if age is not None and self._expiry is None:
+            self._expiry = self._world.clock.schedule(now + age, self._expire)
+
+    def _expire(self) -> None:
+        """Remove delivered mail that has been kept long enough, and look again when the next has."""
+        world, age = self._world, self._world.settings.max_age
+        self._expiry = None
+        if age is None or world.retired:
+            return
+        rows = world.journal.rows(Delivered)
+        until = world.clock.now() - age
+        expired = 0
+        for record in rows.read():
+            assert isinstance(record, Delivered)
+            if record.at > until:
+                self._expire_later(record.at)
+                break
+            expired += 1
+            for address in record.accounts:
+                account = world.accounts.get(address)
+                if account is not None:
+                    self._remove(account, record.message, Actor())
+        world.journal.trim(Delivered, len(rows) - rows.first - expired)
 
     def _remove(self, account: AccountState, message: Message, actor: Actor) -> None:
         for mailbox in account:

@@ -11,7 +11,7 @@ from mockmail.core.mailbox import Mailbox
 from mockmail.core.message import Message
 from mockmail.core.world import World
 
-__all__ = ["Catalogue", "Row", "is_tag"]
+__all__ = ["Catalogue", "Row", "is_tag", "own_tags"]
 
 _HEADER_BYTES = 16 << 10
 is_tag = re.compile(r"[\w\-. @]{1,100}").fullmatch
@@ -116,7 +116,7 @@ class Catalogue:
     def tags(self, message: Message) -> tuple[str, ...]:
         """Its tags, in order: those set, else what its X-Tags header and its plus addresses say."""
         tags = self._tags.get(message.id)
-        return message.derived("http tags", _own_tags) if tags is None else tags
+        return message.derived("http tags", own_tags) if tags is None else tags
 
     def set_tags(self, message: Message, tags: Iterable[str]) -> None:
         self._tags[message.id] = _in_order(tags)
@@ -176,7 +176,8 @@ class Catalogue:
                 self._world.store.record_fetched(mailbox, [entry], [(part, False)], actor)
 
 
-def _own_tags(message: Message) -> tuple[str, ...]:
+def own_tags(message: Message) -> tuple[str, ...]:
+    """The tags that a message brings: of its X-Tags field, and of its plus addresses."""
     given: list[str] = []
     # Asked of all mail at once; hardly any has the field, and to scan a header takes a hundred times this look.
     if b"x-tags" in message.raw[:_HEADER_BYTES].lower():

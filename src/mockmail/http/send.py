@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from mockmail.core.events import Rejected
 from mockmail.core.message import Envelope, Message
-from mockmail.core.routing import Refuse, Taken, route
+from mockmail.core.routing import Refuse, Taken, released, route
 from mockmail.core.world import World
 from mockmail.http.api import found_row, place
 from mockmail.http.desk import actor
@@ -43,9 +43,10 @@ _MADE_HERE = frozenset(
 
 
 def submit(
-    world: World, raw: bytes, sender: str, recipients: list[str], request: Request, *, authenticated: bool = False
+    world: World, raw: bytes, sender: str, recipients: list[str], request: Request, *, release: bool = False
 ) -> Message:
-    """Take a message over for all of its recipients, or for none: a ``Refusal`` has the reply to the first refused."""
+    """Take a message over for all of its recipients, or for none: a ``Refusal`` has the reply to the first refused.
+    ``release``: it goes to another server, whatever their domains."""
     if not recipients:
         raise Refusal(400, "no recipients")
     limit = world.settings.max_message_bytes
@@ -54,7 +55,7 @@ def submit(
     who = actor(request)
     taken: list[Taken] = []
     for recipient in dict.fromkeys(recipients):
-        decision = route(world, recipient, authenticated=authenticated)
+        decision = released(world, recipient) if release else route(world, recipient)
         if isinstance(decision, Refuse):
             world.journal.append(
                 Rejected(
@@ -215,7 +216,7 @@ async def _release(request: Request) -> Response:
         raise Refusal(400, "Error: no recipients to release the message to")
     for address in to:
         _person({"Email": address}, "To")
-    submit(world, row.message.original, row.message.sender, to, request, authenticated=True)
+    submit(world, row.message.original, row.message.sender, to, request, release=True)
     return ok()
 
 

@@ -16,6 +16,7 @@ from mockmail.core.message import Message
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError, LateMailWarning, NotRunningError, ServerError
 from mockmail.testing.aio import AsyncMockMail
+from mockmail.testing.archives import Archives
 from mockmail.testing.assertions import Assertions
 from mockmail.testing.endpoints import Endpoint, Endpoints, not_started
 from mockmail.testing.far import RemoteFaults, RemoteTranscript, RemoteTrust
@@ -25,7 +26,6 @@ from mockmail.testing.line import Line
 from mockmail.testing.live import Deliveries
 from mockmail.testing.mirror import Mirror
 from mockmail.testing.report import sections
-from mockmail.testing.seeding import Seeding
 from mockmail.wire.transcript import Conversations
 
 __all__ = ["RemoteMockMail", "connect"]
@@ -57,7 +57,7 @@ class _RemoteSettingsFor(SettingsFor):
         return super()._login(login)
 
 
-class RemoteMockMail(Administered, Seeding, Assertions, Endpoints):
+class RemoteMockMail(Administered, Archives, Assertions, Endpoints):
     """A server in another process, with the queries and assertions of :class:`mockmail.MockMail`.
 
     Its methods may be called from any thread. :meth:`close` it, or use it in a ``with``.

@@ -81,3 +81,15 @@ def test_chaos_is_a_fault_of_smtp(web: Any) -> None:
         assert web("PUT", "/api/v1/chaos", wrong).status == 400
     web("PUT", "/api/v1/chaos", {})
     assert web.get("/api/v1/chaos").json["Sender"]["Probability"] == 0
+
+
+def test_a_message_is_released_whatever_its_domain_and_only_to_whom_it_may(serve: Callable[..., Any]) -> None:
+    web = serve(smarthost="smtp://127.0.0.1:1", relay_allow=["partner.test", "*@*.else.test", "Bob@Example.test"])
+    message = web.mail.seed(to="bob@example.test", subject="Go")
+    path = f"/api/v1/message/{message.id}/release"
+    for address in ("eve@partner.test", "x@y.else.test", "bob@example.test"):
+        assert web("POST", path, {"To": [address]}).text == "ok"
+    assert len(web.mail.queue) == 3
+    refused = web("POST", path, {"To": ["eve@else.test"]})
+    assert refused.status == 400
+    assert refused.text.startswith("550 5.7.1 <eve@else.test>: relaying denied; the address is not one of relay_allow=")
