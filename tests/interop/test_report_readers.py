@@ -2,13 +2,17 @@
 
 import datetime
 import email
+import email.policy
 import os
+import smtplib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flufl.bounce import all_failures
 
+from mockmail.core.message import Message
+from mockmail.network import MailNetwork
 from mockmail.relay.bounce import Reported, compose_report
 from mockmail.relay.notify import Action, Outcome
 
@@ -45,18 +49,74 @@ def report(action: Action, *recipients: str, status: str = "5.1.1", reply: str =
     return compose_report(ABOUT, outcomes, server="mail.alice.test", report_id="R1", now=AT).raw
 
 
-@pytest.mark.parametrize(
-    ("raw", "temporary", "permanent"),
-    [
-        (report("failed", "bob@bob.test", "carol@bob.test"), set(), {b"bob@bob.test", b"carol@bob.test"}),
-        (report("delayed", "bob@bob.test", status="4.4.1", reply="451 4.4.1 refused"), {b"bob@bob.test"}, set()),
-        (report("relayed", "bob@bob.test", status="2.0.0", reply="250 ok"), set(), set()),
-    ],
-    ids=["failed", "delayed", "relayed"],
-)
-def test_flufl_bounce(raw: bytes, temporary: set[bytes], permanent: set[bytes]) -> None:
-    found = all_failures(email.message_from_bytes(raw))
-    assert (set(found[0]), set(found[1])) == (temporary, permanent)
+# Reports as they come: one for each thing that can be told
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[Action, Message]:
+    """By action, what Alice finds in her mailbox after mail that fails, is late, is delivered, relayed and expanded."""
+    with MailNetwork("alice.test") as net:
+        alice = net["alice.test"]
+        bob = net.add("bob.test", users={"bob@bob.test": "x"}, hide={"smtp": ["DSN"]})
+        net.add("dead.test").go_down()
+        alice.add_alias("team@alice.test", "carol@alice.test", "bob@bob.test")
+        to = ["gone@bob.test", "bob@bob.test", "carol@alice.test", "team@alice.test", "x@dead.test"]
+        with smtplib.SMTP(*alice.smtp.address) as smtp:
+            smtp.login("alice@alice.test", "any")
+            notify = ["NOTIFY=SUCCESS,FAILURE,DELAY"]
+            smtp.sendmail("alice@alice.test", to, ABOUT.content, mail_options=["ENVID=L1"], rcpt_options=notify)
+        net.clock.advance(hours=4)
+        bob.assert_delivered(to="bob@bob.test", account="bob@bob.test")
+        return {message.report.recipients[0].action: message for message in alice.account("alice@alice.test").inbox}
+
+
+TOLD: dict[Action, tuple[str, str, str]] = {
+    "failed": ("gone@bob.test", "5.1.1", "It could not be delivered to this recipient:"),
+    "delayed": ("x@dead.test", "4.4.1", "It could not be delivered yet to this recipient:"),
+    "delivered": ("carol@alice.test", "2.0.0", "It was delivered, as you asked to be told, to the mailbox of"),
+    "relayed": ("bob@bob.test", "2.6.0", "It was handed over to the next server, as you asked to be told, for this"),
+    "expanded": ("team@alice.test", "2.0.0", "It reached this address, as you asked to be told, and was passed on to"),
+}
+
+
+@pytest.mark.parametrize("action", TOLD)
+def test_the_standard_library(reports: dict[Action, Message], action: Action) -> None:
+    recipient, status, sentence = TOLD[action]
+    read = email.message_from_bytes(reports[action].raw, policy=email.policy.default)
+    assert read.defects == []
+    assert (read["To"], read["Auto-Submitted"]) == ("alice@alice.test", "auto-replied")
+    assert (read.get_content_type(), read.get_param("report-type")) == ("multipart/report", "delivery-status")
+    text, fields, returned = read.iter_parts()
+    assert sentence in " ".join(text.get_content().split())
+    assert f"<{recipient}>" in text.get_content()
+    message, *recipients = fields.get_payload()
+    assert (message["Reporting-MTA"], message["Original-Envelope-Id"]) == ("dns; alice.test", "L1")
+    about = {str(one["Final-Recipient"]): (str(one["Action"]), str(one["Status"])) for one in recipients}
+    assert about == {f"rfc822; {recipient}": (action, status)}
+    whole = action == "failed"
+    assert returned.get_content_type() == ("message/rfc822" if whole else "text/rfc822-headers")
+    original = returned.get_content() if whole else email.message_from_string(returned.get_content())
+    assert original["Message-ID"] == "<1@alice.test>"
+
+
+@pytest.mark.parametrize("action", TOLD)
+def test_message_report(reports: dict[Action, Message], action: Action) -> None:
+    recipient, status, _ = TOLD[action]
+    (told,) = reports[action].report.recipients
+    assert (told.recipient, told.action, told.status) == (recipient, action, status)
+
+
+@pytest.mark.parametrize("action", TOLD)
+def test_flufl_bounce(reports: dict[Action, Message], action: Action) -> None:
+    address = {TOLD[action][0].encode()}
+    found = all_failures(email.message_from_bytes(reports[action].raw))
+    expected = {"failed": (set(), address), "delayed": (address, set())}.get(action, (set(), set()))
+    assert (set(found[0]), set(found[1])) == expected
+
+
+def test_flufl_bounce_finds_all_recipients() -> None:
+    found = all_failures(email.message_from_bytes(report("failed", "bob@bob.test", "carol@bob.test")))
+    assert (set(found[0]), set(found[1])) == (set(), {b"bob@bob.test", b"carol@bob.test"})
 
 
 @pytest.fixture
@@ -84,6 +144,13 @@ def test_bounce_parser_of_perl(bounce_parser: Callable[[bytes], list[str]]) -> N
     ]
 
 
-def test_bounce_parser_takes_a_delay_for_no_bounce(bounce_parser: Callable[[bytes], list[str]]) -> None:
-    delayed = report("delayed", "bob@bob.test", status="4.4.1", reply="451 4.4.1 refused")
-    assert bounce_parser(delayed)[0] == "bounce: no"
+@pytest.mark.parametrize("action", TOLD)
+def test_bounce_parser_takes_only_a_failure_for_a_bounce(
+    reports: dict[Action, Message], bounce_parser: Callable[[bytes], list[str]], action: Action
+) -> None:
+    lines = bounce_parser(reports[action].raw)
+    if action == "failed":
+        assert lines[:2] == ["bounce: yes", "message: <1@alice.test>"]
+        assert lines[2].startswith("gone@bob.test user_unknown 550 550 5.1.1 <gone@bob.test>: no such user here")
+    else:
+        assert lines[0] == "bounce: no"
