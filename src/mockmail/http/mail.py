@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mockmail.core.accounts import canonical_address
 from mockmail.core.events import (
     Accepted,
     Appended,
@@ -148,8 +149,7 @@ def _delivery(events: Iterable[Event]) -> list[dict[str, str]]:
             case Rejected():
                 found.update({(one, ""): ("refused", event.reply) for one in event.recipients})
             case Delivered():
-                into = ", ".join(event.accounts)
-                found.update({(one, ""): ("delivered", f"into {into}") for one in event.recipients})
+                found.update({(one, ""): ("delivered", _into(event, one)) for one in event.recipients})
             case Queued():
                 found.update(dict.fromkeys(_targets(event), ("queued", f"for {event.domain}")))
             case RelayAttempted():
@@ -163,6 +163,11 @@ def _delivery(events: Iterable[Event]) -> list[dict[str, str]]:
         {"recipient": recipient, "address": address, "state": state, "detail": detail}
         for (recipient, address), (state, detail) in found.items()
     ]
+
+
+def _into(event: Delivered, recipient: str) -> str:
+    """Where it went, unless that is the recipient's own mailbox."""
+    return "" if canonical_address(recipient) in event.accounts else f"into {', '.join(event.accounts)}"
 
 
 def _targets(event: Queued | RelayAttempted | Relayed | Bounced) -> Iterator[tuple[str, str]]:

@@ -81,7 +81,7 @@ def test_the_timeline_tells_what_happened_in_order(two: Any) -> None:
     assert (told["cut"], told["report"]) == (False, None)
     assert [(copy["account"], copy["folder"]) for copy in told["copies"]] == [("bob@example.test", "Done")]
     assert told["delivery"] == [
-        {"recipient": one, "address": "", "state": "delivered", "detail": "into bob@example.test, ann@example.test"}
+        {"recipient": one, "address": "", "state": "delivered", "detail": ""}
         for one in ("bob@example.test", "ann@example.test")
     ]
     assert all("message" not in event for event in told["events"])
@@ -150,4 +150,5 @@ def test_delivery_is_told_for_each_recipient(serve: Any) -> None:
         ("a@far.test", "a@far.test", "relayed"),
         ("d@down.test", "d@down.test", "queued"),
     }
+    assert next(one["detail"] for one in told if one["recipient"] == "all@example.test") == "into bob@example.test"
     assert next(one["detail"] for one in told if one["state"] == "queued").startswith("attempt 1: 451 4.4.1")

@@ -168,7 +168,7 @@ export class Reader {
         tab.tabIndex = other === name ? 0 : -1;
       }
       panel.setAttribute("aria-labelledby", names.get(name).id);
-      panel.className = `tab-panel ${name}`;
+      panel.dataset.kind = name;
       panel.replaceChildren(kinds.find(([kind]) => kind === name)[2]());
       if (focus) names.get(name).focus();
       this.tab = name;
