@@ -3,6 +3,7 @@
 import gzip
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,3 +162,15 @@ def test_the_html_of_mail_is_shown_in_a_frame_without_scripts_and_without_our_or
     assert sandboxes
     for sandbox in sandboxes:
         assert not {"allow-scripts", "allow-same-origin", "allow-top-navigation", "allow-forms"} & set(sandbox.split())
+
+
+def test_the_documented_keys_are_those_of_the_help() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "web-page.md").read_text("utf-8")
+    documented = [
+        (keys.replace("`", ""), what) for keys, what in re.findall(r"^\| (`.*?) \| (.*?) \|$", text, re.MULTILINE)
+    ]
+    told = re.findall(
+        r'\["([^"]+)", "([^"]+)"\]', text_of("keys.js").partition("const KEYS = [")[2].partition("\n];")[0]
+    )
+    assert len(told) > 15
+    assert documented == told

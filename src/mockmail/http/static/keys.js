@@ -5,7 +5,7 @@ import { dialog, h } from "./dom.js";
 const KEYS = [
   ["j or ↓", "next message"], ["k or ↑", "previous message"], ["Enter or o", "open"], ["u or Esc", "back to the list"],
   ["x", "select"], ["/", "search"], ["c", "compose"], ["r", "reply"], ["a", "reply to all"], ["f", "forward"], ["s", "star"],
-  ["Shift+U", "mark unread or read"], ["m", "move"], ["# or Delete", "delete"], ["1 to 7", "HTML, text, headers …"],
+  ["Shift+U", "mark unread or read"], ["m", "move"], ["# or Delete", "delete"], ["1 to 7", "HTML, text, headers, source, structure, links, timeline"],
   ["p", "pause arrival"], ["g then a, q, s", "all mail, queue, sessions"], ["?", "this list"],
 ];
 

@@ -7,6 +7,7 @@ import { timelineOf } from "./timeline.js";
 
 const SHOWN_SOURCE_CHARACTERS = 500_000;
 const WIDTHS = [["phone", "Phone", "375px"], ["tablet", "Tablet", "768px"], ["desktop", "Desktop", "100%"]];
+const NUMBERED = ["html", "text", "headers", "source", "structure", "links", "timeline"];
 const IMAGES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"]);
 
 let count = 0;
@@ -190,7 +191,7 @@ export class Reader {
         choose((preferred = next), { focus: true });
       },
     } }, [...names.values()]);
-    this.chooseNumber = (number) => order[number] && choose((preferred = order[number]), { focus: true });
+    this.chooseNumber = (number) => order.includes(NUMBERED[number]) && choose((preferred = NUMBERED[number]), { focus: true });
     choose(order.includes(preferred) ? preferred : order[0]);
     return [bar, panel];
   }
