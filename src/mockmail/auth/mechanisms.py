@@ -95,34 +95,31 @@ def start_exchange(world: World, link: Link, name: str) -> Exchange | None:
 def _in_force(world: World, link: Link) -> tuple[tuple[str, ...], frozenset[str]]:
     """The names that are understood here, and those of them that ``advertise`` names."""
     settings = world.settings
-    names, advertised = _configured(
-        settings.profile, tuple(settings.hide.get(link.protocol, ())), tuple(settings.advertise.get(link.protocol, ()))
+    tls = link.tls
+    return _configured(
+        settings.profile,
+        tuple(settings.hide.get(link.protocol, ())),
+        tuple(settings.advertise.get(link.protocol, ())),
+        certified=tls is not None and bool(tls.certified_names),
+        bound=tls is not None and bool(tls.channel_bindings),
     )
-    return tuple(name for name in names if name in advertised or _possible(name, link)), advertised
-
-
-def _possible(name: str, link: Link) -> bool:
-    """Whether the connection has what the mechanism needs."""
-    if name == "ANONYMOUS":
-        return False
-    if name == "EXTERNAL":
-        return link.tls is not None and bool(link.tls.certified_names)
-    if name.endswith("-PLUS"):
-        return link.tls is not None and bool(link.tls.channel_bindings)
-    return True
 
 
 @lru_cache(maxsize=64)
 def _configured(
-    profile: str, hide: tuple[str, ...], advertise: tuple[str, ...]
+    profile: str, hide: tuple[str, ...], advertise: tuple[str, ...], *, certified: bool, bound: bool
 ) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The names that the settings leave, and those that they advertise."""
+    """The names that the settings leave, and those that they advertise. ``certified``: whether the client's certificate
+    names somebody; ``bound``: whether the connection has data for channel binding."""
     only = profile_named(profile).mechanisms
     hidden = _mechanisms_in(hide)
     advertised = _mechanisms_in(advertise)
     names = [name for name in MECHANISMS if only is None or name in only or name in advertised]
     names += [name for name in advertised if name not in MECHANISMS]
-    return tuple(name for name in names if name not in hidden), frozenset(advertised)
+    impossible = {"ANONYMOUS"} if certified else {"ANONYMOUS", "EXTERNAL"}
+    impossible |= set() if bound else {name for name in names if name.endswith("-PLUS")}
+    names = [name for name in names if name not in hidden and (name in advertised or name not in impossible)]
+    return tuple(names), frozenset(advertised)
 
 
 def _mechanisms_in(names: Iterable[str]) -> tuple[str, ...]:

@@ -88,14 +88,15 @@ class Capabilities:
                 if command in self.line_limits_bytes:
                     self.line_limits_bytes[command] += added
 
+    @lru_cache(maxsize=64)  # noqa: B019  all instances are kept anyway, by the cache below
     def ehlo_lines(
         self,
         *,
         limit_bytes: int | None,
-        mechanisms: Iterable[str],
+        mechanisms: tuple[str, ...],
         recipient_limit: int,
         transaction_limit: int | None = None,
-    ) -> list[str]:
+    ) -> tuple[str, ...]:
         """The keyword lines of an EHLO or LHLO reply. ``limit_bytes``: the largest message; ``mechanisms``: of AUTH,
         which is left out without any; ``recipient_limit`` of one transaction, ``transaction_limit`` of one
         connection."""
@@ -107,7 +108,7 @@ class Capabilities:
         }
         names = self._shown if parameters["AUTH"] else self._shown - {"AUTH"}
         lines = [f"{row.name} {parameters.get(row.name, '')}".rstrip() for row in EXTENSIONS if row.name in names]
-        return lines + list(self._advertise)
+        return (*lines, *self._advertise)
 
 
 def capabilities_of(settings: Settings, protocol: str = "smtp", *, facts: Collection[str] = ()) -> Capabilities:

@@ -6,6 +6,7 @@ A reply is a string: its code, a space, its text; a newline separates the lines 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["OK", "code_of", "printable", "render", "with_status_code", "without_status_code"]
 
@@ -33,6 +34,12 @@ def render(reply: str) -> bytes:
     """The reply on the wire, each line with the code and CRLF (RFC 5321 section 4.2.1)."""
     if "\n" not in reply:
         return reply.encode() + b"\r\n"
+    return _render_lines(reply)
+
+
+@lru_cache(maxsize=16)
+def _render_lines(reply: str) -> bytes:
+    """Such a reply is that to EHLO, and mostly the same."""
     code, text = reply[:3], reply[4:]
     lines = text.splitlines()
     head = "".join(f"{code}-{line}\r\n" for line in lines[:-1])

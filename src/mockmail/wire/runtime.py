@@ -250,7 +250,8 @@ class Runtime:
     def spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run ``coroutine`` as a task that is kept until it is done; its exception goes to ``on_error``. Loop
         thread."""
-        task = self._spawn(coroutine)
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
         task.add_done_callback(self._task_done)
         return task
 
@@ -285,6 +286,7 @@ class Runtime:
             self.call_soon(task.cancel)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.record(error)
 
