@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from mockmail.testing.folders import Folder as Folder
     from mockmail.testing.remote import RemoteMockMail as RemoteMockMail
     from mockmail.testing.remote import connect as connect
+    from mockmail.testing.shared import SharedMail as SharedMail
     from mockmail.tls import TLS as TLS
     from mockmail.wire.faults import Fault as Fault
 
@@ -122,6 +123,7 @@ _HOMES = {
     "mockmail.testing.endpoints": ("Endpoint",),
     "mockmail.testing.folders": ("Folder",),
     "mockmail.testing.remote": ("RemoteMockMail", "connect"),
+    "mockmail.testing.shared": ("SharedMail",),
     "mockmail.tls": ("TLS",),
     "mockmail.wire.faults": ("Fault",),
 }

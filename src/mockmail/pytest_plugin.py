@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mockmail.factories import MailNetworkFactory, MockMailFactory
     from mockmail.network import MailNetwork
     from mockmail.server import MockMail
+    from mockmail.testing.shared import SharedMail
 
 # Name, type and help of each ini option mockmail_<name>: the table of mockmail.config.Settings, which is not imported
 # here because it would be in runs that send no mail. A test compares the two.
@@ -80,7 +81,7 @@ _NEEDS_ANOTHER_SERVER = frozenset(
         "tls",
     }
 )
-_SERVERS: pytest.StashKey[list[MockMail]] = pytest.StashKey()
+_SERVERS: pytest.StashKey[list[MockMail | SharedMail]] = pytest.StashKey()
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _MARKER = (
     "mockmail(**settings): settings of mockmail.MockMail for this test, such as users={'bob@example.test': 'secret'}"
@@ -157,7 +158,7 @@ def _with_marker(item: pytest.Item, settings: Settings, overrides: dict[str, Any
         raise pytest.UsageError(f"{item.nodeid}: in the marker mockmail: {error}") from None
 
 
-def _watch(item: pytest.Item, server: MockMail) -> None:
+def _watch(item: pytest.Item, server: MockMail | SharedMail) -> None:
     """Have the server's transcript in the report if this test fails."""
     item.stash.setdefault(_SERVERS, []).append(server)
 
@@ -175,14 +176,16 @@ def _mockmail_certificates(
     """Where the throw-away authority is kept: one for all pytest-xdist workers of the run."""
     from mockmail.wire.certificates import shared_directory
 
-    def directory() -> Path:
-        # The base directory of a worker stands in that of the run.
-        base = tmp_path_factory.getbasetemp()
-        # Not by the environment: a pytest that a test of a worker starts has that too.
-        return base.parent if hasattr(pytestconfig, "workerinput") else base
-
-    with shared_directory(directory):
+    with shared_directory(lambda: _run_directory(pytestconfig, tmp_path_factory)):
         yield
+
+
+def _run_directory(config: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all pytest-xdist workers of the run have in common, open to this user alone."""
+    # The base directory of a worker stands in that of the run.
+    base = tmp_path_factory.getbasetemp()
+    # Not by the environment: a pytest that a test of a worker starts has that too.
+    return base.parent if hasattr(config, "workerinput") else base
 
 
 @pytest.fixture(scope="session")
@@ -267,3 +270,40 @@ def mockmail_network(
             return network
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def _mockmail_shared_url(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, mockmail_settings: Settings
+) -> Generator[str, None, None]:
+    """The one server of all workers, in a process of its own for as long as one of them uses it."""
+    from mockmail.shared import leased
+
+    with leased(_run_directory(pytestconfig, tmp_path_factory), mockmail_settings) as url:
+        yield url
+
+
+@pytest.fixture
+def mockmail_shared(request: pytest.FixtureRequest, _mockmail_shared_url: str) -> Generator[SharedMail, None, None]:
+    """This test's share of one mail server for all pytest-xdist workers: `.domain` and `.address("bob")` are its own,
+    and it sees only their mail. Needs the extra http."""
+    from uuid import uuid4
+
+    from mockmail.testing.shared import SharedMail
+
+    item: pytest.Item = request.node
+    overrides = _marker_settings(item)
+    if overrides and "mockmail" not in request.fixturenames:
+        raise pytest.UsageError(
+            f"{item.nodeid}: the marker mockmail sets {', '.join(overrides)}, but mockmail_shared is the server of all"
+            " workers; set that in mockmail_settings or the ini file, or use the fixture mockmail."
+        )
+    mail = SharedMail(_mockmail_shared_url, f"t-{uuid4().hex[:12]}.test")
+    try:
+        _watch(item, mail)
+        yield mail
+        mail.check()
+        if not item.stash.get(_FAILED, False):
+            mail.faults.warn_of_unused()
+    finally:
+        mail.close()

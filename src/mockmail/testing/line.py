@@ -9,7 +9,7 @@ import json
 import socket
 import threading
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from mockmail.errors import ConfigurationError, NotRunningError
 
@@ -34,7 +34,7 @@ class Line:
         self._waiting: set[http.client.HTTPConnection] = set()
         self._closed = False
         if parts.username is not None:
-            login = f"{parts.username}:{parts.password or ''}".encode()
+            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
             self._headers["Authorization"] = "Basic " + base64.b64encode(login).decode()
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> bytes:
