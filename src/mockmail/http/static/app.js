@@ -74,7 +74,7 @@ function drawTools() {
   const count = list.selected.size;
   const tools = $("tools");
   const items = list.chosen();
-  const wanted = count ? "selected" : state.query ? "found" : list.total ? "all" : "nothing";
+  const wanted = count ? "selected" : !list.total ? "nothing" : state.query ? "found" : "all";
   if (tools.dataset.for === wanted && !count) return;
   tools.dataset.for = wanted;
   if (!count) {
@@ -391,7 +391,13 @@ function bind() {
     edge: (last) => list.moveTo(last ? (list.total ?? 1) - 1 : 0),
     page: (by) => list.moveTo(Math.max(list.active, 0) + by * Math.max(1, Math.floor($("listbox").clientHeight / list.rowHeight) - 1)),
     open: () => list.activeItem && (go(state.place, keyOf(list.activeItem)), queueMicrotask(() => reader.focus())),
-    back: () => (list.selected.size ? list.unpick() : reader.act.close()),
+    back: () => {
+      if (document.body.classList.contains("sidebar-open")) {
+        showSidebar(false);
+        $("menu").focus();
+      } else if (list.selected.size) list.unpick();
+      else reader.act.close();
+    },
     toggle: () => list.toggle(),
     search: () => ($("query").focus(), $("query").select()),
     compose: () => $("compose").click(),

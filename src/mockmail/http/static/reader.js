@@ -48,7 +48,9 @@ export class Reader {
   /** Flags changed elsewhere. */
   flagged(item) {
     if (!this.told) return;
-    this.told = { ...this.told, ...item, copies: item.copies ?? this.told.copies };
+    // The item of a list counts attachments where the message has them, so nothing else is taken from it.
+    const { flags, Read, Tags, copies = this.told.copies } = item;
+    this.told = { ...this.told, flags, Read, Tags, copies };
     this.star?.setAttribute("aria-pressed", String(isFlagged(this.told)));
     this.unread?.setAttribute("aria-pressed", String(!isSeen(this.told)));
   }
