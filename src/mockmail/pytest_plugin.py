@@ -152,6 +152,8 @@ def _marker_settings(item: pytest.Item) -> dict[str, Any]:
 
 def _with_marker(item: pytest.Item, settings: Settings, overrides: dict[str, Any]) -> Settings:
     __tracebackhide__ = True
+    if not overrides:
+        return settings  # the very same: a reset to it need not check it again
     try:
         return settings.updated(**overrides)
     except ValueError as error:
