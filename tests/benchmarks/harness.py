@@ -32,13 +32,13 @@ class Goal:
     times: float = 0.0
     at_most: float = 0.0
 
-    def verdict(self, medians: Mapping[str, float], show: Callable[[float], str]) -> str:
-        ours = medians.get(OURS)
+    def verdict(self, costs: Mapping[str, float], show: Callable[[float], str]) -> str:
+        ours = costs.get(OURS)
         if self.peer is None:
             text = f"<= {show(self.at_most)}"
             return text if ours is None else f"{text}: {_word(ours <= self.at_most)}"
         text = f"{self.peer} >= x{self.times:g}"
-        peer = medians.get(self.peer)
+        peer = costs.get(self.peer)
         return text if ours is None or peer is None else f"{text}: {_word(peer / ours >= self.times)}"
 
 
@@ -48,13 +48,13 @@ class Ahead:
 
     peers: tuple[str, ...]
 
-    def verdict(self, medians: Mapping[str, float], show: Callable[[float], str]) -> str:
-        measured = [peer for peer in self.peers if peer in medians]
-        missing = [peer for peer in self.peers if peer not in medians]
+    def verdict(self, costs: Mapping[str, float], show: Callable[[float], str]) -> str:
+        measured = [peer for peer in self.peers if peer in costs]
+        missing = [peer for peer in self.peers if peer not in costs]
         text = f"ahead of {', '.join(measured or self.peers)}"
-        if OURS not in medians or not measured:
+        if OURS not in costs or not measured:
             return text
-        met = all(medians[OURS] < medians[peer] for peer in measured)
+        met = all(costs[OURS] < costs[peer] for peer in measured)
         return f"{text}: {_word(met)}" + (f" (not measured: {', '.join(missing)})" if missing else "")
 
 
@@ -65,11 +65,11 @@ class Within:
     times: float
     peer: str = "floor"
 
-    def verdict(self, medians: Mapping[str, float], show: Callable[[float], str]) -> str:
+    def verdict(self, costs: Mapping[str, float], show: Callable[[float], str]) -> str:
         text = f"within x{self.times:g} of {self.peer}"
-        if OURS not in medians or self.peer not in medians:
+        if OURS not in costs or self.peer not in costs:
             return text
-        ratio = medians[OURS] / medians[self.peer]
+        ratio = costs[OURS] / costs[self.peer]
         return f"{text}: {_word(ratio <= self.times)} (x{ratio:.3g})"
 
 
@@ -131,7 +131,8 @@ def run(scenario: Scenario, rounds: int, only: Sequence[str] = ()) -> Figures:
 
 
 def table(scenario: Scenario, figures: Figures) -> str:
-    """Medians with [min-max]; ratios to the base contender; the goal last."""
+    """The least of the rounds, which is what goals and ratios are of: what else a machine does only adds. The median
+    in brackets, with its own ratio to the base contender; the goal last."""
     names = [name for name in scenario.contenders if any(key[1] == name for key in figures)]
     lines = [
         f"\n## {scenario.title}\n",
@@ -140,19 +141,18 @@ def table(scenario: Scenario, figures: Figures) -> str:
     ]
     for step in scenario.steps:
         values = {name: figures[step.title, name] for name in names if (step.title, name) in figures}
-        medians = {name: statistics.median(each) for name, each in values.items()}
-        cells = [_cell(name, values.get(name), medians, scenario.base, step.show) for name in names]
-        goals = "; ".join(goal.verdict(medians, step.show) for goal in step.goals)
+        costs = {name: min(each) for name, each in values.items()}
+        cells = [_cell(values.get(name), values.get(scenario.base), step.show) for name in names]
+        goals = "; ".join(goal.verdict(costs, step.show) for goal in step.goals)
         lines.append(f"| {step.title} | {' | '.join(cells)} | {goals} |")
     return "\n".join(lines)
 
 
-def _cell(
-    name: str, values: list[float] | None, medians: Mapping[str, float], base: str, show: Callable[[float], str]
-) -> str:
+def _cell(values: list[float] | None, base: list[float] | None, show: Callable[[float], str]) -> str:
     if not values:
         return ""
-    text = f"{show(medians[name])} [{show(min(values))} - {show(max(values))}]"
-    if name != base and medians.get(base, 0.0) > 0:
-        text += f" x{medians[name] / medians[base]:.3g}"
+    least, median = min(values), statistics.median(values)
+    text = f"{show(least)} [{show(median)}]"
+    if base and values is not base and min(base) > 0:
+        text += f" x{least / min(base):.3g} [x{median / statistics.median(base):.3g}]"
     return text

@@ -2,8 +2,8 @@
 
 Makes a virtual environment with all peers of PyPI and npm on first use (without npm, no column smtp-server). Postfix's
 smtp-sink and Dovecot are measured where they are installed (Debian: postfix, dovecot-pop3d). Prints one table per
-scenario: medians with [min-max] of interleaved rounds, costs relative to mockmail's, the goal last. Nothing here is a
-test: figures depend on the machine.
+scenario: of interleaved rounds the least and [the median], the ratios of both to mockmail's, and whether the least
+meets the goal. Nothing here is a test: figures depend on the machine.
 """
 
 from __future__ import annotations

@@ -238,11 +238,12 @@ class Connection(asyncio.Protocol):
             return
         session = self.session
         try:
-            faults = self._connections.faults
-            if faults is not None and (faults.rules or self._seam.active) and self._seam.watches_output:
+            faults, seam, idle = self._connections.faults, self._seam, self._idle
+            # Of what is asked at each pull only attributes are read: calls were a tenth of the pull.
+            if faults is not None and (faults.rules or seam.tampering or seam.ended) and seam.watches_output:
                 # So little that it has bytes of one command only: the one a fault may have been armed for.
                 one = session.outgoing(1)
-                self._actions.extend(self._seam.apply(one, busy=session.busy))
+                self._actions.extend(seam.apply(one, busy=session.busy))
                 self._perform()
             else:
                 actions = session.outgoing(SLICE_BYTES)
@@ -259,7 +260,9 @@ class Connection(asyncio.Protocol):
                 self._wake()
             if self._reading is not (session.wants_input and not self._held and not self._writing_paused):
                 self._read_or_not()
-            self._idle.watch(session.timeout_seconds)
+            timeout_seconds = session.timeout_seconds
+            if idle.heard_at + timeout_seconds < idle.goes_off_at:
+                idle.watch(timeout_seconds)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
 

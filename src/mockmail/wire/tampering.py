@@ -91,30 +91,27 @@ class Tampering:
 class FaultSeam:
     """A connection's commands on their way through the plan of faults, and its output on the way back."""
 
-    __slots__ = ("_connections", "_ended", "_link", "_record", "_tampering")
+    __slots__ = ("_connections", "_link", "_record", "ended", "tampering")
 
     def __init__(self, connections: Connections, link: Link, record: Record) -> None:
         self._connections = connections
         self._link = link
         self._record = record
-        self._tampering: Tampering | None = None
-        self._ended: Tampering | None = None
-
-    @property
-    def active(self) -> bool:
-        """Whether a fault is at work on output."""
-        return self._tampering is not None or self._ended is not None
+        self.tampering: Tampering | None = None
+        """The fault at work on the output of the present command."""
+        self.ended: Tampering | None = None
+        """The one before, of which the end is still to be carried out."""
 
     @property
     def watches_output(self) -> bool:
         """Whether output must come one command at a time and go through :meth:`apply`."""
         plan = self._connections.faults
-        return (plan is not None and plan.acts_on_bytes) or self.active
+        return (plan is not None and plan.acts_on_bytes) or self.tampering is not None or self.ended is not None
 
     def connect(self, fault: Fault) -> list[Step]:
         """A fault of the connection itself acts on its greeting. Returns what comes before that."""
         self._record.note(f"fault: {fault.description}")
-        self._tampering = Tampering(fault) if fault.acts_on_bytes else None
+        self.tampering = Tampering(fault) if fault.acts_on_bytes else None
         verdict = fault.verdict()
         if verdict is None:
             return []
@@ -127,9 +124,9 @@ class FaultSeam:
         plan = self._connections.faults
         if plan is None or not plan.rules:
             return None
-        if self._tampering is not None and self._tampering.begun:
+        if self.tampering is not None and self.tampering.begun:
             # Without output yet this is the same command still: LMTP asks about each recipient before it answers.
-            self._ended, self._tampering = self._tampering, None
+            self.ended, self.tampering = self.tampering, None
         try:
             fault = plan.match(self._link.protocol, name, arguments, account, self._link.session)
         except Exception as error:  # noqa: BLE001 - of a predicate of the user's; raised in the test
@@ -139,18 +136,18 @@ class FaultSeam:
             return None
         self._record.note(f"fault: {fault.description}")
         if fault.acts_on_bytes:
-            self._tampering = Tampering(fault)
+            self.tampering = Tampering(fault)
         return fault.verdict()
 
     def apply(self, actions: Iterable[Action], *, busy: bool) -> list[Step]:
         """``actions`` of one command as they are to be done; unless ``busy`` they are its last."""
         steps: list[Step] = list(actions)
-        if self._tampering is not None:
-            steps = self._tampering.apply(steps)
+        if self.tampering is not None:
+            steps = self.tampering.apply(steps)
             if not busy:
-                steps += self._tampering.end()
-                self._tampering = None
-        if self._ended is not None:
-            steps[:0] = self._ended.end()
-            self._ended = None
+                steps += self.tampering.end()
+                self.tampering = None
+        if self.ended is not None:
+            steps[:0] = self.ended.end()
+            self.ended = None
         return steps
