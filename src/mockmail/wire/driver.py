@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
-from mockmail.core.clock import Clock
+from mockmail.core.clock import Clock, Job
 from mockmail.errors import ConfigurationError, NotRunningError
 from mockmail.wire.runtime import Runtime
 
@@ -98,9 +98,13 @@ class Driver:
         """Real time has come to a job."""
         self._timer = None
         if not self._one_at_a_time.locked():
-            for job in self._clock.due(self._clock.now()):
-                self.carry_out(job.work())
+            self._begin(self._clock.due(self._clock.now()))
             self.arm()
+
+    def _begin(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            if not job.cancelled:  # by one before it, as mail that goes along with other mail is
+                self.carry_out(job.work())
 
     def carry_out(self, work: Coroutine[Any, Any, None] | None) -> None:
         """Begin work: the clock does not go on before it is done."""
@@ -160,8 +164,7 @@ class Driver:
         if due is None or self._detached or due > max(until, self._clock.now()):
             return False
         self._clock.go_to(due)
-        for job in self._clock.due(due):
-            self.carry_out(job.work())
+        self._begin(self._clock.due(due))
         return True
 
     async def _settled(self) -> None:

@@ -155,6 +155,25 @@ def test_a_cancelled_job_never_happens(clock: Clock, schedule) -> None:
     assert (seen, clock.now()) == ([], NOON)
 
 
+@pytest.mark.parametrize("frozen", [True, False], ids=["in one step", "by real time"])
+def test_a_job_cancelled_by_one_that_is_due_with_it_never_happens(runtime: Runtime, frozen: bool) -> None:
+    clock = Clock()
+    runtime.call(Driver, runtime, clock)
+    if frozen:
+        clock.freeze(NOON)
+    seen: list[str] = []
+
+    def schedule() -> None:
+        at = clock.now() if frozen else clock.now() - MINUTE
+        second: list[Job] = []
+        clock.schedule(at, lambda: seen.append("first") or second[0].cancel())
+        second.append(clock.schedule(at if frozen else at + MINUTE / 2, lambda: seen.append("second")))
+
+    runtime.call(schedule)
+    clock.advance(minutes=1)
+    assert seen == ["first"]
+
+
 def test_real_time_drives_too(runtime: Runtime) -> None:
     clock, happened = Clock(), threading.Event()
     runtime.call(Driver, runtime, clock)
