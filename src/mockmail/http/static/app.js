@@ -193,6 +193,13 @@ function removeAllHere() {
 const write = (draftOf) => import("./compose.js").then(async (writing) => writing.compose(state.accounts, await draftOf(writing))).catch(failed);
 const answer = (all) => reader.told && write((writing) => writing.answerTo(reader.told, state.place, { all }));
 
+const actions = (these) => ({
+  star: () => setFlagged(these(), !these().every(isFlagged)),
+  unread: () => setSeen(these(), !these().every(isSeen)),
+  move: () => chooseFolder(these()),
+  remove: () => removeThese(these()),
+});
+
 const reader = new Reader($("reader"), {
   close: () => {
     go(state.place);
@@ -201,10 +208,8 @@ const reader = new Reader($("reader"), {
   reply: () => answer(false),
   replyAll: () => answer(true),
   forward: () => reader.told && write((writing) => writing.forwardOf(reader.told, state.place)),
-  star: () => setFlagged(acted(), !acted().every(isFlagged)),
-  unread: () => setSeen(acted(), !acted().every(isSeen)),
-  move: () => chooseFolder(acted()),
-  remove: () => removeThese(acted()),
+  // The buttons of a message are for it, whatever is selected in the list; keys are for what is selected.
+  ...actions(() => (reader.told ? [reader.told] : [])),
 });
 
 const sidebar = new Sidebar($("sidebar"), {
@@ -279,7 +284,7 @@ async function refresh() {
   Object.assign(state, { accounts: sortedAccounts(accounts), queued: waiting.length, unread });
   sidebar.draw(state);
   drawUnread(unread);
-  if (isList(state.place)) await list.refresh();
+  if (isList(state.place)) await Promise.all([list.refresh(), reader.renew?.()]);
   else if (state.place.kind === "queue") await showPanel();
 }
 
@@ -406,6 +411,7 @@ function bind() {
     go: (kind) => go({ kind }, null, ""),
     tab: (number) => reader.told && reader.chooseNumber(number),
     ...reader.act,
+    ...actions(acted),
   });
 }
 

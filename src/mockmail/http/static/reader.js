@@ -1,14 +1,36 @@
 // One message: what a reader sees of it, and what a developer wants to know.
 
 import * as api from "./api.js";
-import { button, h, icon } from "./dom.js";
+import { button, dialog, h, icon, redraw, toast } from "./dom.js";
 import { address, clockTime, dayAndTime, fullTime, isFlagged, isSeen, plural, size } from "./format.js";
 import { timelineOf } from "./timeline.js";
 
 const SHOWN_SOURCE_CHARACTERS = 500_000;
 const WIDTHS = [["phone", "Phone", "375px"], ["tablet", "Tablet", "768px"], ["desktop", "Desktop", "100%"]];
 const NUMBERED = ["html", "text", "headers", "source", "structure", "links", "timeline"];
-const IMAGES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"]);
+const IMAGES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp", "image/svg+xml"]);
+const TEXTS = /^(text\/.*|message\/.*|application\/(json|xml|yaml|x-yaml|javascript|.*\+(json|xml)))$/;
+const SHOWN_PREVIEW_BYTES = 100_000;
+
+/** What an attachment is like: a picture, something to play, or text that is shown when asked for. */
+function previewOf(told, one) {
+  const path = api.partPath(told.ID, one.PartID);
+  const [kind] = one.ContentType.split("/");
+  if (IMAGES.has(one.ContentType)) {
+    const picture = h("img", { src: path, alt: `Preview of ${one.FileName}`, loading: "lazy" });
+    return h("a", { href: path, target: "_blank", rel: "noopener noreferrer", class: "preview" }, picture);
+  }
+  if (kind === "audio" || kind === "video") return h(kind, { src: path, controls: true, preload: "none", "aria-label": `Play ${one.FileName}` });
+  if (!TEXTS.test(one.ContentType)) return null;
+  const show = async () => {
+    const blob = await api.blob(`${path}?dl=1`);
+    const text = await blob.slice(0, SHOWN_PREVIEW_BYTES).text();
+    dialog(one.FileName, (body) => body.append(
+      blob.size > SHOWN_PREVIEW_BYTES ? h("p", { class: "aside" }, `The first ${size(SHOWN_PREVIEW_BYTES)} of ${size(blob.size)}.`) : "",
+      h("pre", { class: "code", tabindex: "0" }, text)), { wide: true });
+  };
+  return button("Preview", { class: "small", "aria-label": `Preview of ${one.FileName}`, run: () => show().catch((error) => toast(error.message, "error")) });
+}
 
 let count = 0;
 let preferred = "";
@@ -132,11 +154,10 @@ export class Reader {
     if (!all.length) return null;
     const cards = all.slice(0, 200).map((one) => {
       const path = api.partPath(told.ID, one.PartID);
-      const picture = IMAGES.has(one.ContentType);
       return h(
         "li",
         {},
-        picture ? h("a", { href: path, target: "_blank", rel: "noopener noreferrer", class: "preview" }, h("img", { src: path, alt: `Preview of ${one.FileName}`, loading: "lazy" })) : null,
+        previewOf(told, one),
         h(
           "a",
           { href: `${path}?dl=1`, download: one.FileName, class: "file" },
@@ -271,7 +292,18 @@ export class Reader {
   }
 
   timeline(told) {
-    return this.later(api.timeline(told.ID), (found) => h("div", {},
+    const box = this.later(api.timeline(told.ID), (found) => this.history(found));
+    /** Tell what has happened since, if it is still looked at. */
+    this.renew = async () => {
+      if (!box.isConnected) return;
+      const found = await api.timeline(told.ID);
+      redraw(box, this.history(found));
+    };
+    return box;
+  }
+
+  history(found) {
+    return h("div", {},
       found.report ? h("section", { "aria-label": "Delivery report" }, h("h3", {}, "This message is a delivery report"),
         h("ul", { class: "report" }, found.report.recipients.map((one) => h("li", { class: one.action },
           h("strong", {}, `${one.action} `), `${one.recipient} (${one.status})`, h("span", { class: "aside" }, one.diagnostic))))) : null,
@@ -289,6 +321,6 @@ export class Reader {
           // HTTP has sessions, and no transcripts of them.
           event.session && !event.session.startsWith("http") ? h("a", { href: `#/sessions/${encodeURIComponent(event.session)}` }, event.session) : null);
       })),
-      found.events.length ? null : h("p", { class: "hint" }, "Nothing is known of it any more.")));
+      found.events.length ? null : h("p", { class: "hint" }, "Nothing is known of it any more."));
   }
 }
