@@ -214,7 +214,7 @@ def test_waiting_for_who_will_not_answer_lets_the_clock_jump(runtime: Runtime, c
 
     async def ask() -> None:
         try:
-            await driver.unless_due(asyncio.sleep(3600), NOON + 5 * MINUTE)
+            await driver.unless_due(asyncio.Event().wait(), NOON + 5 * MINUTE)
         except TimeoutError:
             seen.append(clock.now())
 
@@ -230,7 +230,7 @@ def test_a_stop_ends_the_wait_of_who_moves_the_clock(runtime: Runtime, clock: Cl
 
     async def forever() -> None:
         begun.set()
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     schedule(NOON, forever)
 
