@@ -205,6 +205,9 @@ class Settings:
     retry_schedule: Iterable[timedelta] | Callable[[int], timedelta | None] | None = _setting(  # noqa: RUF009
         None, "delays between attempts instead, such as 5m,30m,2h; it bounces after the last", parse_delays
     )
+    relay_timeout: float = _setting(
+        30.0, "seconds that a next hop outside of our network has for each answer", _seconds
+    )
     plus_tags: bool = _setting(True, "deliver bob+tag@ to bob@", _boolean, "bool")
     trace_headers: bool = _setting(True, "put Return-Path and Received on top of stored mail", _boolean, "bool")
     profile: str = _setting("standard", "how the server behaves and what it advertises: standard, minimal", str)
@@ -415,8 +418,10 @@ def _check_numbers(settings: Settings) -> None:
             raise ConfigurationError(
                 f"{name} is {port!r}; write a number from 0 (the system chooses) to 65535, or None (not started)."
             )
-    if isinstance(settings.timeout, bool) or not isinstance(settings.timeout, int | float) or settings.timeout < 0:
-        raise ConfigurationError(f"timeout is {settings.timeout!r}; write a number of seconds such as 5.0.")
+    for name in ("timeout", "relay_timeout"):
+        seconds = getattr(settings, name)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+            raise ConfigurationError(f"{name} is {seconds!r}; write a number of seconds such as 5.0.")
     if settings.max_age is not None and not (
         isinstance(settings.max_age, timedelta) and settings.max_age > timedelta()
     ):

@@ -177,5 +177,6 @@ def _is_address(value: object) -> bool:
 def _hop(host: Host) -> Hop:
     if isinstance(host, MockMail):
         endpoint, listener = host.endpoint("smtp"), host._listeners["smtp"]
-        return Hop(host.settings.default_domain, endpoint.host, endpoint.port, hangs=lambda: listener.hangs)
+        watch = listener.connections.when_silent
+        return Hop(host.settings.default_domain, endpoint.host, endpoint.port, watch=watch)
     return Hop(f"{host[0]}:{host[1]}", *host)

@@ -218,6 +218,9 @@ class RelayAttempted(Event):
     """Version of TLS, or ``None`` in plain text."""
     duration_seconds: float
     """In real time."""
+    tls_problem: str | None = None
+    """What was wrong with TLS where it was offered: why the certificate is not to be trusted (the mail went encrypted
+    all the same), or why there was none. ``None``: nothing."""
 
 
 @record

@@ -42,6 +42,9 @@ class Attempt:
     """Its enhanced status code (RFC 3463)."""
     tls: str | None = None
     """Version of TLS, or ``None`` in plain text."""
+    tls_problem: str | None = None
+    """What was wrong with TLS where it was offered: why the certificate is not to be trusted (the mail went encrypted
+    all the same), or why there was none. ``None``: nothing."""
 
 
 @dataclass(slots=True)

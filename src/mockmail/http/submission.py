@@ -18,7 +18,7 @@ from mockmail.relay.client import Mail
 from mockmail.relay.policy import Timeouts
 from mockmail.relay.replies import Reply, Trouble
 from mockmail.relay.routes import Hop
-from mockmail.relay.transmit import Transmission, connect
+from mockmail.relay.transmit import Dialler, Transmission
 from mockmail.wire.runtime import Runtime
 
 __all__ = ["ROUTES"]
@@ -71,13 +71,13 @@ def _login(world: World, address: str) -> tuple[str, str]:
 
 async def _connected(runtime: Runtime, settings: Settings, hop: Hop, world: World) -> Transmission:
     """Logged in, or, where logins are hidden or switched off, not."""
-    now = world.clock.now()
+    dialler = Dialler(runtime, world.clock, HELLO, patience_seconds=_TIMEOUTS.end, timeouts=_TIMEOUTS)
     try:
-        return await connect(runtime, None, hop, HELLO, _TIMEOUTS, now)
+        return await dialler.connect(hop)
     except Trouble:
         if settings.require_auth:
             raise
-        return await connect(runtime, None, Hop(hop.name, hop.host, hop.port), HELLO, _TIMEOUTS, now)
+        return await dialler.connect(Hop(hop.name, hop.host, hop.port))
 
 
 ROUTES: list[Any] = [own_route("/api/v1/accounts/{address}/submissions", _submit, "POST")]

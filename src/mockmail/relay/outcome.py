@@ -24,14 +24,22 @@ _NEW_SUBMISSION = frozenset({"RET", "ENVID"})
 class Verdict:
     """What was said of recipients, or is known of the hop that they were tried at."""
 
-    __slots__ = ("final", "hop", "reply", "seconds", "temporary", "text", "tls", "via")
+    __slots__ = ("final", "hop", "reply", "seconds", "temporary", "text", "tls", "tls_problem", "via")
 
-    def __init__(self, reply: Reply, hop: Hop | None = None, tls: str | None = None, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        hop: Hop | None = None,
+        tls: str | None = None,
+        seconds: float = 0.0,
+        tls_problem: str | None = None,
+    ) -> None:
         self.reply = reply
         self.text = str(reply)
         self.hop = hop
         self.via = hop.name if hop is not None else ""
         self.tls = tls
+        self.tls_problem = tls_problem
         self.seconds = seconds
         """In real time, of the conversation or of the vain try to begin one."""
         self.temporary = 400 <= reply.code < 500
@@ -223,20 +231,22 @@ def record_attempts(
     ``batch``."""
     now, name = world.clock.now(), verdict.via
     address = verdict.hop.address if verdict.hop is not None else None
-    text, tls, seconds = verdict.text, verdict.tls, verdict.seconds
+    text, status, seconds = verdict.text, verdict.reply.status, verdict.seconds
+    tls, problem = verdict.tls, verdict.tls_problem
     # Three lists, not a row for each: thousands of messages may wait, and each new tuple is one more that the garbage
     # collector walks from then on.
     entries = [trial.entry for trial in trials]
     numbers = [entry.attempt_count for entry in entries]
     names = [trial.names() for trial in trials] if batch is None else [_names(batch)]
-    made = {n: Attempt(n, now, seconds, name, address, text, verdict.reply.status, tls) for n in set(numbers)}
+    made = {n: Attempt(n, now, seconds, name, address, text, status, tls, problem) for n in set(numbers)}
     for entry, number in zip(entries, numbers, strict=True):
         entry.attempts.append(made[number])
 
     def event(row: int) -> RelayAttempted:
         entry, (originals, addresses) = entries[row], names[row]
+        number = numbers[row]
         return RelayAttempted(
-            now, entry.message, entry.domain, originals, addresses, numbers[row], name, address, text, tls, seconds
+            now, entry.message, entry.domain, originals, addresses, number, name, address, text, tls, seconds, problem
         )
 
     world.journal.append(Batch(RelayAttempted, now, event, range(len(entries))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 
 from mockmail.config import Settings
@@ -13,6 +13,7 @@ from mockmail.errors import ConfigurationError
 from mockmail.relaying import Schedule, read_schedule
 
 __all__ = [
+    "CHUNK_BYTES",
     "CONNECTION_LIMIT",
     "MESSAGES_PER_CONNECTION",
     "PATIENCE_SECONDS",
@@ -30,13 +31,15 @@ PATIENCE_SECONDS = 0.1
 """When no message could be begun for so long, another connection is made (real time)."""
 RECIPIENT_LIMIT = 100
 """Recipients in one transaction: as many as every server must take (section 4.5.3.1.8)."""
+CHUNK_BYTES = 1 << 20
+"""How much of a message goes in one BDAT."""
 TOGETHER = datetime.timedelta(seconds=1)
 """Mail for one next hop that is due so soon goes along with what is due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds of real time (section 4.5.3.2)."""
+    """Seconds that are waited for each thing (section 4.5.3.2)."""
 
     connect: float = 30.0
     greeting: float = 300.0
@@ -45,6 +48,10 @@ class Timeouts:
     block: float = 180.0
     end: float = 600.0
     quit: float = 5.0
+
+    def within(self, seconds: float) -> Timeouts:
+        """The same, but none of them longer than this."""
+        return Timeouts(*(min(one, seconds) for one in astuple(self)))
 
 
 def retries(settings: Settings) -> Callable[[QueueEntry, datetime.datetime], datetime.datetime | None]:

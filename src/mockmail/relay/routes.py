@@ -16,13 +16,11 @@ from mockmail.relaying import parse_smarthost
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["NO_ROUTE", "Directory", "Hop", "Route", "find_route"]
+__all__ = ["NO_ROUTE", "Directory", "Hop", "Route", "Watch", "find_route"]
+
+Watch: TypeAlias = Callable[[tuple[str, int], Callable[[], None]], Callable[[], None]]
 
 NO_ROUTE = Reply.here(451, "4.4.4", "no route; set routes=")
-
-
-def _never() -> bool:
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,9 @@ class Hop:
     host: str
     port: int
     login: tuple[str, str] | None = field(default=None, repr=False)
-    hangs: Callable[[], bool] = field(default=_never, repr=False, compare=False)
-    """Whether it is known to accept and never speak: then nobody waits for it in real time."""
+    watch: Watch | None = field(default=None, repr=False, compare=False)
+    """Of a server of our own network: tells when it hangs, so that nobody waits for it in real time. Given the local
+    address of a connection and what to call; what it returns ends that."""
 
     @property
     def address(self) -> tuple[str, int]:

@@ -14,11 +14,11 @@ from mockmail.core.world import World
 from mockmail.relay.lanes import Lane
 from mockmail.relay.notify import delay_due_at
 from mockmail.relay.outcome import Trial, Verdict, record_attempts
-from mockmail.relay.policy import PATIENCE_SECONDS, RECIPIENT_LIMIT, TOGETHER, Timeouts, retries
+from mockmail.relay.policy import PATIENCE_SECONDS, TOGETHER, Timeouts, retries
 from mockmail.relay.replies import Reply, Trouble
 from mockmail.relay.reporting import send_reports
 from mockmail.relay.routes import Directory, Hop, find_route
-from mockmail.relay.transmit import Transmission, connect
+from mockmail.relay.transmit import Dialler, Transmission
 from mockmail.wire.driver import Driver
 from mockmail.wire.runtime import Runtime
 
@@ -51,7 +51,13 @@ class Worker:
         self._runtime = runtime
         self._driver = driver
         self._directory = directory
-        self._timeouts = timeouts or Timeouts()
+        self._dialler = Dialler(
+            runtime,
+            world.clock,
+            world.settings.default_domain,
+            patience_seconds=world.settings.relay_timeout,
+            timeouts=timeouts,
+        )
         self._next_attempt = retries(world.settings)
         self._agenda: dict[str, dict[datetime.datetime, tuple[Job, list[Trial]]]] = {}
         """What is due when, by domain."""
@@ -186,6 +192,11 @@ class Worker:
             self._open(lane)
         self._watch(lane)
 
+    def _stuck(self, lane: Lane) -> None:
+        """A connection of the lane will only end by the clock. What it holds up must not wait so long."""
+        if lane.wants_another:
+            self._open(lane)
+
     async def _work_off(self, lane: Lane) -> None:
         """One connection: send one message after the other, and make another when it is lost."""
         task = asyncio.current_task()
@@ -208,11 +219,8 @@ class Worker:
         """A conversation, or ``None`` when there is none: then that is so for all that is in the line, unless other
         connections work it off."""
         began = self._runtime.loop.time()
-        world = self._world
         try:
-            transmission = await connect(
-                self._runtime, self._driver, lane.hop, world.settings.default_domain, self._timeouts, world.clock.now()
-            )
+            transmission = await self._dialler.connect(lane.hop, partial(self._stuck, lane))
         except Trouble as trouble:
             lane.dialling -= 1
             if not lane.connections:
@@ -239,6 +247,8 @@ class Worker:
                 if not good:
                     transmission.cut()
                     return True
+                if transmission.spent:
+                    break
             await transmission.quit()
             return bool(lane.pending)  # it came meanwhile
         finally:
@@ -246,9 +256,9 @@ class Worker:
 
     async def _send(self, trial: Trial, transmission: Transmission) -> bool:
         """Send one entry, in as many transactions as its recipients need; whether the connection is still good."""
-        left = trial.undecided()
+        left, limit = trial.undecided(), transmission.recipient_limit
         while left:
-            batch, left = left[:RECIPIENT_LIMIT], left[RECIPIENT_LIMIT:]
+            batch, left = left[:limit], left[limit:]
             began = self._runtime.loop.time()
             outcomes: dict[str, Reply] = {}
             trouble: Trouble | None = None
@@ -256,9 +266,9 @@ class Worker:
                 await transmission.send(trial.mail(batch), outcomes)
             except Trouble as met:
                 trouble = met
-            hop, tls, seconds = transmission.hop, transmission.tls, self._runtime.loop.time() - began
-            verdicts = {name: Verdict(reply, hop, tls, seconds) for name, reply in outcomes.items()}
-            lost = Verdict(trouble.reply, hop, tls, seconds) if trouble is not None else None
+            seconds = self._runtime.loop.time() - began
+            verdicts = {name: transmission.verdict(reply, seconds) for name, reply in outcomes.items()}
+            lost = transmission.verdict(trouble.reply, seconds) if trouble is not None else None
             bad = [verdict for verdict in verdicts.values() if not verdict.reply.positive]
             record_attempts(self._world, [trial], lost or (bad or [*verdicts.values()])[0], batch)
             taken = any(reply.positive for reply in outcomes.values())
@@ -267,9 +277,9 @@ class Worker:
                 if verdict is not None:
                     trial.note(recipient, verdict)
                     recipient.notifies_itself = verdict.reply.positive and transmission.confirms
-            if trouble is not None:
+            if lost is not None:
                 for recipient in left:
-                    trial.note(recipient, Verdict(trouble.reply, hop, tls, seconds))
+                    trial.note(recipient, lost)
                 return False
             too_many = [one for one in batch if taken and outcomes[one.address].code == 452]
             if len(too_many) < len(batch):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import trustme
 
-__all__ = ["Authority", "Trust", "authority", "end_point", "server_contexts", "shared_directory"]
+__all__ = ["Authority", "Trust", "authority", "end_point", "known_authorities", "server_contexts", "shared_directory"]
 
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})
@@ -239,6 +239,11 @@ def authority() -> Authority:
     if found is None:
         found = _authorities[directory] = Authority(directory)
     return found
+
+
+def known_authorities() -> list[str]:
+    """PEM files of the authorities that made certificates in this process so far. Any thread."""
+    return [one.ca_file for one in list(_authorities.values())]
 
 
 @contextmanager

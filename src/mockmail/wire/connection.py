@@ -177,6 +177,7 @@ class Connection(asyncio.Protocol):
         self._actions.clear()
         self._runtime.detach(self)
         self._connections.discard(self)
+        self._connections.ended(self._peer)
         if self._link is None:
             return
         if left_by_client:
@@ -325,6 +326,7 @@ class Connection(asyncio.Protocol):
         if math.isinf(seconds):
             # For ever silent; only the end of the client is of interest.
             self._discarding = True
+            self._connections.fell_silent(self._peer)
         else:
             self._pause = self._loop.call_later(seconds, self._release)
         self._read_or_not()

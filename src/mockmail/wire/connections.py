@@ -38,6 +38,8 @@ class Connections:
         self.handshakes = Handshakes(world)
         self._open: dict[Connection, None] = {}
         self._numbers: dict[str, int] = {}
+        self._silent: set[tuple[str, int]] = set()
+        self._when_silent: dict[tuple[str, int], Callable[[], None]] = {}
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(tuple(self._open))
@@ -71,3 +73,29 @@ class Connections:
 
     def discard(self, connection: Connection) -> None:
         self._open.pop(connection, None)
+
+    # Clients of this very process need not wait for a server that hangs
+
+    def when_silent(self, peer: tuple[str, int], tell: Callable[[], None]) -> Callable[[], None]:
+        """Have ``tell`` called as soon as nothing more will be said to the client at that address. What is returned
+        ends that."""
+        if peer in self._silent:
+            tell()
+        else:
+            self._when_silent[peer] = tell
+        return lambda: self._forget(peer)
+
+    def fell_silent(self, peer: tuple[str, int]) -> None:
+        """Nothing more will be said to that client, and its connection stays open."""
+        self._silent.add(peer)
+        tell = self._when_silent.pop(peer, None)
+        if tell is not None:
+            tell()
+
+    def _forget(self, peer: tuple[str, int]) -> None:
+        self._when_silent.pop(peer, None)
+        self._silent.discard(peer)
+
+    def ended(self, peer: tuple[str, int]) -> None:
+        """The connection of that client is no more; its address may be another's."""
+        self._silent.discard(peer)

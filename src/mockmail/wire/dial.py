@@ -11,10 +11,14 @@ from mockmail.wire.runtime import Runtime
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Dialled", "dial"]
+__all__ = ["Dialled", "Silence", "dial"]
 
 HANDSHAKE_SECONDS = 30.0
 READ_LIMIT = 64 * 1024
+
+
+class Silence(Exception):
+    """The other side is known to say nothing more."""
 
 
 class Dialled(asyncio.Protocol):
@@ -26,6 +30,7 @@ class Dialled(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._ended = False
+        self._silent = False
         self._changed = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -59,12 +64,36 @@ class Dialled(asyncio.Protocol):
 
     # What its owner calls
 
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """By which the other side knows it."""
+        name = self._socket.getsockname()
+        return name[0], name[1]
+
+    def fell_silent(self) -> None:
+        """Somebody knows that the other side will say nothing more: who waits in :meth:`receive` gets ``Silence``."""
+        self._silent = True
+        self._changed.set()
+
     async def receive(self, seconds: float) -> bytes:
         """What has come; ``b""`` at the end. ``TimeoutError`` when nothing comes for so long (real time)."""
         if not self._received and not self._ended:
+            if not self._silent:
+                self._changed.clear()
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait()
+            if self._silent and not self._received and not self._ended:
+                raise Silence
+        return self._taken()
+
+    async def receive_anyhow(self) -> bytes:
+        """What comes after a ``Silence``, however long it takes."""
+        while not self._received and not self._ended:
             self._changed.clear()
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
+            await self._changed.wait()
+        return self._taken()
+
+    def _taken(self) -> bytes:
         data = bytes(self._received)
         self._received.clear()
         return data

@@ -57,7 +57,7 @@ class Listener:
         self._socket: socket.socket | None = bound
         self.host = host
         self.port: int = bound.getsockname()[1]
-        self._held: list[socket.socket] = []
+        self._held: list[tuple[socket.socket, tuple[str, int]]] = []
         self.hangs = False
         """Whether connections are accepted and never spoken to; :meth:`come_up` ends it."""
         if os.name == "posix":
@@ -102,7 +102,7 @@ class Listener:
     close = abort
 
     def close_after_fork(self) -> None:
-        for one in (self._socket, self._reserve, *self._held):
+        for one in (self._socket, self._reserve, *(held for held, _ in self._held)):
             if one is not None:
                 one.close()
 
@@ -131,9 +131,10 @@ class Listener:
 
     def _let_go(self) -> None:
         self.hangs = False
-        for held in self._held:
+        for held, peer in self._held:
             reset_on_close(held)
             held.close()
+            self.connections.ended(peer)
         self._held.clear()
 
     def _watch(self) -> None:
@@ -154,7 +155,8 @@ class Listener:
             self._runtime.loop.call_later(ACCEPT_AGAIN_SECONDS, self._watch)
             return
         if self.hangs:
-            self._held.append(accepted)
+            self._held.append((accepted, (peer[0], peer[1])))
+            self.connections.fell_silent((peer[0], peer[1]))
             return
         accepted.setblocking(False)
         # asyncio does this only for sockets made with the protocol number of TCP. Without it the end of a response
