@@ -41,6 +41,11 @@ class Talk:
         self.heard += head + end
         return head + end
 
+    def data(self) -> None:
+        """The message, to its end."""
+        while (line := self.until(b"\r\n")) != b".\r\n" and line.endswith(b"\r\n"):
+            pass
+
     def exactly(self, count: int) -> bytes:
         """So many bytes."""
         while len(self._buffer) < count:
@@ -63,7 +68,7 @@ class Talk:
                 return
             self.say(reply)
             if verb == "DATA" and reply.startswith(b"354"):
-                self.until(b"\r\n.\r\n")
+                self.data()
                 reply = replies.get("END", b"250 2.6.0 taken\r\n")
                 if not reply:
                     return

@@ -127,6 +127,8 @@ def compose_report(
     options: dict[str, str | None] = {} if is_ascii else {"BODY": "8BITMIME"}
     if utf8:
         options["SMTPUTF8"] = None
+    if _requires_tls(about.mail_options):
+        options["REQUIRETLS"] = None
     return Composed(raw, options)
 
 
@@ -148,10 +150,15 @@ def _a_labels(domain: str) -> str:
 
 def _returns_all(about: Reported, action: Action) -> bool:
     """RFC 3461 section 6.2: the whole message only with a failure, and then unless RET=HDRS; one in BINARYMIME could
-    not travel back everywhere."""
+    not travel back everywhere, and one with REQUIRETLS shall not (RFC 8689 section 5)."""
     options = about.mail_options
     is_binary = option(options, "BODY").upper() == "BINARYMIME"
-    return action == "failed" and option(options, "RET").upper() != "HDRS" and not is_binary
+    only_header = option(options, "RET").upper() == "HDRS" or is_binary or _requires_tls(options)
+    return action == "failed" and not only_header
+
+
+def _requires_tls(options: Mapping[str, str | None]) -> bool:
+    return any(name.upper() == "REQUIRETLS" for name in options)
 
 
 _is_message_id = re.compile(r"<[^<>\s@]+@[^<>\s@]+>").fullmatch

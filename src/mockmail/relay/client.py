@@ -124,7 +124,7 @@ class Client:
         reply = yield from self._command(f"AUTH {mechanism}{initial}")
         try:
             while reply.code == 334:
-                challenge = binascii.a2b_base64(" ".join(reply.lines))
+                challenge = binascii.a2b_base64(" ".join(reply.lines), strict_mode=True)
                 reply = yield from self._command(base64.b64encode(exchange.send(challenge)).decode())
         except ValueError as error:
             raise Trouble(Reply.here(454, "4.7.0", f"AUTH {mechanism} went wrong: {error}")) from None

@@ -35,7 +35,8 @@ def begin(mechanism: str, user: str, password: str) -> tuple[bytes, Exchange]:
 
 
 def _answers(*answers: bytes) -> Exchange:
-    yield from answers
+    for answer in answers:
+        yield answer
     raise ValueError("the server asks for more than a user and a password")
 
 

@@ -103,5 +103,5 @@ def _reply(code: int, texts: list[str]) -> Reply:
 
 
 def _nonsense(line: bytes) -> Trouble:
-    shown = line[:60].decode("ascii", "backslashreplace")
-    return Trouble(Reply.here(451, "4.5.0", f"the next hop answered {shown!r}, which is no reply of SMTP"))
+    shown = repr(line[:60]).removeprefix("b")
+    return Trouble(Reply.here(451, "4.5.0", f"the next hop answered {shown}, which is no reply of SMTP"))

@@ -121,3 +121,46 @@ def test_it_logs_in_or_says_why_not() -> None:
         play(Client("a.test", login=("b", "p")).open(), "220 x\r\n", "250-x\r\n250 AUTH PLAIN\r\n", "535 5.7.8 no\r\n")
     with pytest.raises(Trouble, match="offers no AUTH by PLAIN"):
         play(Client("a.test", login=("b", "p")).open(), "220 x\r\n", "250 x\r\n")
+
+
+BINARY = "250-hop\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 BINARYMIME\r\n"
+IN_STEPS = BINARY.replace("250-PIPELINING\r\n", "")
+
+
+@pytest.mark.parametrize("ehlo", [BINARY, IN_STEPS])
+def test_binary_mail_goes_in_chunks_as_it_is(monkeypatch, ehlo) -> None:
+    monkeypatch.setattr("mockmail.relay.client.CHUNK_BYTES", 10)
+    client = opened("220 hop\r\n", ehlo, tls=False)
+    outcomes: dict[str, Reply] = {}
+    one = mail("b@b.test", "c@b.test", content=b"\0\r\n.\r\n\n\xff789", options={"body": "binarymime"})
+    sent = play(
+        client.send(one, outcomes),
+        "250 ok\r\n", "550 5.1.1 who\r\n", "250 ok\r\n", "250 part\r\n", "250 2.6.0 all\r\n",
+    )  # fmt: skip
+    assert sent == (
+        b"MAIL FROM:<s@a.test> BODY=BINARYMIME\r\nRCPT TO:<b@b.test>\r\nRCPT TO:<c@b.test>\r\n"
+        b"BDAT 10\r\n\0\r\n.\r\n\n\xff78BDAT 1 LAST\r\n9"
+    )
+    assert (str(outcomes["b@b.test"]), str(outcomes["c@b.test"])) == ("550 5.1.1 who", "250 2.6.0 all")
+
+
+def test_a_refused_chunk_is_the_end_of_the_message_and_not_of_the_connection(monkeypatch) -> None:
+    monkeypatch.setattr("mockmail.relay.client.CHUNK_BYTES", 1)
+    client = opened("220 hop\r\n", BINARY, tls=False)
+    outcomes: dict[str, Reply] = {}
+    one = mail("b@b.test", content=b"123", options={"BODY": "BINARYMIME"})
+    sent = play(client.send(one, outcomes), "250 ok\r\n", "250 ok\r\n", "452 4.3.1 full\r\n")
+    assert sent.endswith(b"BDAT 1\r\n1")
+    assert outcomes["b@b.test"].code == 452
+    sent = play(client.send(one, outcomes), "250 ok\r\n", "250 ok\r\n", "550 no\r\n")
+    assert sent.startswith(b"RSET\r\nMAIL")
+    assert b"BDAT" not in sent  # nobody was taken
+    assert outcomes["b@b.test"].code == 550
+
+
+@pytest.mark.parametrize("missing", ["CHUNKING", "BINARYMIME"])
+def test_binary_mail_needs_both_extensions(missing) -> None:
+    client = opened("220 hop\r\n", BINARY.replace(missing, "X-OTHER"), tls=False)
+    outcomes: dict[str, Reply] = {}
+    assert play(client.send(mail("b@b.test", options={"BODY": "BINARYMIME"}), outcomes)) == b""
+    assert str(outcomes["b@b.test"]).startswith("554 5.6.3 the next hop offers no CHUNKING with BINARYMIME")

@@ -151,7 +151,7 @@ def test_a_message_that_takes_long_holds_up_no_other() -> None:
                 release.wait(20)
             talk.say(b"250 fine\r\n" if not line.startswith(b"DATA") else b"354 go\r\n")
             if line.startswith(b"DATA"):
-                talk.until(b"\r\n.\r\n")
+                talk.data()
                 talk.say(b"250 taken\r\n")
 
     with Peer(stuck) as peer, MockMail(domains=["a.test"], relay="open", routes={"b.test": peer.address}) as mail:
