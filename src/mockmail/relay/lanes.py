@@ -19,7 +19,7 @@ class Lane:
     """All mail for one next hop waits in one line, whatever became due when: a failed try to connect is one for all of
     it, and a connection takes one message after the other."""
 
-    __slots__ = ("dialling", "hop", "pending", "taken", "talking", "timer")
+    __slots__ = ("dialling", "hop", "pending", "stuck", "taken", "talking", "timer")
 
     def __init__(self, hop: Hop) -> None:
         self.hop = hop
@@ -28,6 +28,8 @@ class Lane:
         """Connections that are being made."""
         self.talking = 0
         """Those that send."""
+        self.stuck = 0
+        """Of either, those that will only end by the clock, which is not waited for."""
         self.taken = 0
         """How many messages were taken out of the line; it stands still when those before take long."""
         self.timer: asyncio.TimerHandle | None = None
@@ -40,6 +42,11 @@ class Lane:
     def wants_another(self) -> bool:
         """Whether one more connection would be of use."""
         return bool(self.pending) and not self.dialling and self.connections < CONNECTION_LIMIT
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether nothing more would be sent, unless another connection were made."""
+        return not self.connections or (self.wants_another and self.talking <= self.stuck)
 
     @property
     def long(self) -> bool:

@@ -34,9 +34,10 @@ def begin(mechanism: str, user: str, password: str) -> tuple[bytes, Exchange]:
     return next(exchange), exchange
 
 
-def _answers(*answers: bytes) -> Exchange:
-    for answer in answers:
-        yield answer
+def _answers(first: bytes, *others: bytes) -> Exchange:
+    yield first
+    for answer in others:
+        _ = yield answer  # and not `from others`, which could not be sent challenges
     raise ValueError("the server asks for more than a user and a password")
 
 

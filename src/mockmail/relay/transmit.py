@@ -21,6 +21,7 @@ from mockmail.wire.runtime import Runtime
 __all__ = ["Dialler", "Transmission"]
 
 T = TypeVar("T")
+Stuck = Callable[[], contextlib.AbstractContextManager[None]]
 
 _TOO_LONG = Reply.here(451, "4.4.2", "the next hop took too long")
 
@@ -30,10 +31,10 @@ def _nothing() -> None:
 
 
 class Transmission:
-    """A conversation with a next hop. ``stuck`` is called when the hop is known to hang."""
+    """A conversation with a next hop. ``stuck`` is entered while the hop is known to hang."""
 
     def __init__(
-        self, dialler: Dialler, stream: Dialled, client: Client, hop: Hop, timeouts: Timeouts, stuck: Callable[[], None]
+        self, dialler: Dialler, stream: Dialled, client: Client, hop: Hop, timeouts: Timeouts, stuck: Stuck
     ) -> None:
         self._dialler = dialler
         self._stream = stream
@@ -119,8 +120,8 @@ class Transmission:
             try:
                 data = await self._stream.receive(left)
             except Silence:
-                self._stuck()
-                data = await self._dialler.unless_due(self._stream, seconds)
+                with self._stuck():
+                    data = await self._dialler.unless_due(self._stream, seconds)
             if not data:
                 raise Trouble(Reply.here(451, "4.4.2", "the next hop closed the connection"))
             self._reader.feed(data)
@@ -162,7 +163,7 @@ class Dialler:
         until = self._clock.now() + datetime.timedelta(seconds=seconds)
         return await driver.unless_due(stream.receive_anyhow(), until)
 
-    async def connect(self, hop: Hop, stuck: Callable[[], None] = _nothing) -> Transmission:
+    async def connect(self, hop: Hop, stuck: Stuck = contextlib.nullcontext) -> Transmission:
         """A conversation that has come to where mail can be sent; ``Trouble`` when it does not.
 
         Where TLS is offered, the certificate is verified. If that fails, another connection is made that takes any

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +169,7 @@ class Worker:
         if lane is None:
             lane = self._lanes[hop] = Lane(hop)
         lane.pending.extend(trials)
-        if not lane.connections:
+        if lane.stands_still:
             self._open(lane)
         else:
             self._watch(lane)
@@ -192,10 +193,17 @@ class Worker:
             self._open(lane)
         self._watch(lane)
 
-    def _stuck(self, lane: Lane) -> None:
-        """A connection of the lane will only end by the clock. What it holds up must not wait so long."""
-        if lane.wants_another:
+    @contextlib.contextmanager
+    def _stuck(self, lane: Lane) -> Iterator[None]:
+        """Meanwhile a connection of the lane does nothing until the clock comes to its end. What it holds up must not
+        wait so long."""
+        lane.stuck += 1
+        if lane.stands_still:
             self._open(lane)
+        try:
+            yield
+        finally:
+            lane.stuck -= 1
 
     async def _work_off(self, lane: Lane) -> None:
         """One connection: send one message after the other, and make another when it is lost."""

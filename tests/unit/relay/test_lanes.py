@@ -176,6 +176,10 @@ def test_no_more_connections_than_the_limit() -> None:
     assert not lane.wants_another
     lane.talking, lane.dialling = 1, 1
     assert not lane.wants_another  # one is on its way
+    lane.dialling = 0
+    assert not lane.stands_still
+    lane.stuck = 1
+    assert lane.stands_still
 
 
 def test_a_preference_without_a_host_is_a_mistake(network) -> None:
