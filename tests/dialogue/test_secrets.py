@@ -31,6 +31,15 @@ SMTP = [
     ["HELO x", "AUTH PLAIN " + PLAIN],
     ["EHLO x", "MAIL FROM:<a@b.test>", "AUTH PLAIN " + PLAIN],
     ["EHLO x", "AUTH LOGIN", base64_of(BOB), base64_of(PASSWORD)],
+    # What a script sends without reading that its login was refused.
+    ["AUTH LOGIN", base64_of(BOB), base64_of(PASSWORD)],
+    ["EHLO x", "AUTH GSSAPI", PLAIN],
+    ["EHLO x", "AUTH PLAIN", PLAIN],
+    ["EHLO x", "AUTH LOGIN", "!", base64_of(BOB), base64_of(PASSWORD), "NOOP"],
+    ["EHLO x", "AUTH LOGIN", "*", base64_of(PASSWORD)],
+    ["EHLO x", "AUTH LOGIN", "!", PASSWORD + " x", PASSWORD + "\t" + PASSWORD, PASSWORD * 2000],
+    ["EHLO x", "AUTH", PLAIN],
+    ["EHLO x", "AUTH LOGIN", "!", base64_of("user12"), base64_of(f"{PASSWORD} 1234"), f"x {PASSWORD}"],
 ]
 MISTAKES = {
     "smtp": SMTP,
@@ -51,6 +60,10 @@ MISTAKES = {
         ["AUTH GSSAPI " + PLAIN],
         ["AUTH PLAIN", PLAIN * 900],
         ["AUTH LOGIN", base64_of(BOB), base64_of(PASSWORD)],
+        ["AUTH GSSAPI", PLAIN],
+        ["AUTH PLAIN", "!", PLAIN, "NOOP"],
+        ["AUTH LOGIN", "*", base64_of(BOB), base64_of(PASSWORD)],
+        ["AUTH LOGIN", "!", PASSWORD + " x", PASSWORD * 2000],
     ],
     "imap": [
         [f"a LOGIN {BOB} {PASSWORD}", f"b LOGIN {BOB} {PASSWORD}"],
@@ -71,6 +84,16 @@ MISTAKES = {
         ["a AUTHENTICATE PLAIN " + PLAIN + " x"],
         ["a AUTHENTICATE GSSAPI " + PLAIN],
         ["a AUTHENTICATE PLAIN", PLAIN + "!"],
+        ["a AUTHENTICATE PLAIN", PLAIN * 900, "b NOOP"],
+        ["a AUTHENTICATE GSSAPI", PLAIN],
+        ["a AUTHENTICATE PLAIN", "!", PLAIN, "b NOOP"],
+        ["a AUTHENTICATE LOGIN", "*", base64_of(BOB), base64_of(PASSWORD)],
+        ["a AUTHENTICATE PLAIN", "!", PASSWORD + " x", f"{PASSWORD} {PASSWORD} x", PASSWORD * 9000],
+        [f"a LOGIN {BOB} " + PASSWORD * 9000, "b NOOP"],
+        [f'a LOGIN {BOB} "' + PASSWORD * 9000 + '"', "b NOOP"],
+        [f"a LOGIN {BOB} " + "{99000+}", PASSWORD * 9000, "b NOOP"],
+        [f"a LOGIN {BOB} " + "{99000}", PASSWORD, "b NOOP"],
+        [f"a LOGIN {BOB} " + "x" * 70_000 + " {11+}", PASSWORD, "b NOOP"],
     ],
 }
 SERVERS = {
@@ -104,3 +127,18 @@ def test_a_secret_is_on_no_record(mail, protocol, lines):
     assert replies
     record = f"{replies!r}{mail.transcript}{list(mail.events)}".lower()
     assert [needle for needle in NEEDLES if needle in record] == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "lines", "after"),
+    [
+        ("smtp", ["EHLO x", "AUTH LOGIN", "!", base64_of(PASSWORD), "NOOP", "BOGUS word"], "C: BOGUS word"),
+        ("pop3", ["AUTH PLAIN", "!", PLAIN, "CAPA", "BOGUS word"], "C: BOGUS word"),
+        ("imap", ["a AUTHENTICATE PLAIN", "!", PLAIN, "b NOOP", "c BOGUS word"], "C: c BOGUS word"),
+        ("imap", [f"a LOGIN {BOB} " + PASSWORD * 9000, "b BOGUS word"], "C: b BOGUS word"),
+    ],
+)
+def test_what_comes_after_it_is_shown_again(mail, protocol, lines, after):
+    mail.reset()
+    assert converse(mail.endpoint(protocol).address, "".join(line + "\r\n" for line in lines).encode())
+    assert after in str(mail.transcript).splitlines()

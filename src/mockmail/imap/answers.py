@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import deque
 
 from mockmail.core.events import Command as CommandEvent
-from mockmail.imap.arrival import Arrival
+from mockmail.imap.arrival import HIDDEN, Arrival
 from mockmail.imap.replies import Completion, untagged
 from mockmail.imap.state import ConnectionState
 from mockmail.wire.contract import Abort, Action, Close, Pause, StartTLS, Verdict
@@ -16,17 +16,21 @@ __all__ = ["BAD_COMMANDS_BEFORE_LOGIN", "Answers"]
 BAD_COMMANDS_BEFORE_LOGIN = 10
 """That many in a row, and it is no mail program that talks."""
 
+_LOGINS = frozenset({"LOGIN", "AUTHENTICATE"})
+
 
 class Answers:
     """A queue of bytes and actions, handed out before anything else."""
 
-    __slots__ = ("_bad_in_a_row", "_state", "queue", "wrong_tag")
+    __slots__ = ("_bad_in_a_row", "_state", "queue", "refused_login", "wrong_tag")
 
     def __init__(self, state: ConnectionState) -> None:
         self._state = state
         self.queue: deque[bytes | Action] = deque()
         self.wrong_tag = False
         """A fault wants the next completion to carry another tag than the command's."""
+        self.refused_login: str | None = None
+        """The tag of the last command, when that was a login and refused: what comes next may be its secret."""
         self._bad_in_a_row = 0
 
     def complete(self, arrival: Arrival, completion: Completion) -> None:
@@ -85,6 +89,10 @@ class Answers:
 
     def record(self, arrival: Arrival, reply: str, *, name: str | None = None) -> None:
         """Put the command into the journal, under its own name or another."""
+        if arrival.name in _LOGINS:
+            self.refused_login = None if reply.startswith("OK") else arrival.tag or ""
+        elif arrival.name != HIDDEN:
+            self.refused_login = None
         state = self._state
         world, link = state.world, state.link
         world.journal.append(

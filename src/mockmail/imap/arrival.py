@@ -9,13 +9,13 @@ from mockmail.imap.framing import Piece, RawCommand
 from mockmail.imap.parsing import secret_spans
 from mockmail.records import record
 
-__all__ = ["Arrival", "arrival_of"]
+__all__ = ["HIDDEN", "Arrival", "arrival_of", "hidden_arrival"]
 
 _TAG = re.compile(rb"[!#$&',\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]+(?= |\Z)")
 _NAME = re.compile(rb"[^ ]+ ((?:UID +)?[^ ]+) ?", re.IGNORECASE)
 _SHOWN_LITERAL_BYTES = 1000
 _SHOWN_NAME_BYTES = 40
-_HIDDEN = "***"
+HIDDEN = "***"
 
 
 @record
@@ -49,6 +49,11 @@ def arrival_of(raw: RawCommand) -> Arrival:
     return Arrival(raw, tag and tag[0].decode("ascii"), name, arguments, secrets)
 
 
+def hidden_arrival(raw: RawCommand) -> Arrival:
+    """A command of which nothing must be shown."""
+    return Arrival(raw, None, HIDDEN, "", tuple((piece.start, piece.stop) for piece in raw.pieces))
+
+
 def _shown(pieces: tuple[Piece, ...], at: int, stop: int | None, *, whole: bool) -> str:
     """The text of the pieces from index ``at`` of the first one to before offset ``stop``."""
     shown = []
@@ -65,4 +70,4 @@ def _shown(pieces: tuple[Piece, ...], at: int, stop: int | None, *, whole: bool)
             shown.append('"' + data.decode("utf-8", "backslashreplace") + '"')
         else:
             shown.append(f"{{{len(piece.data)}}}")
-    return "".join(shown) + (_HIDDEN if stop is not None else "")
+    return "".join(shown) + (HIDDEN if stop is not None else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import TypeAlias
 
 from mockmail.records import record
@@ -131,6 +132,8 @@ class Framer:
         self._pieces: list[Piece] = []
         self._command_bytes = 0
         self._literal: _LiteralUnderWay | None = None
+        self.hide: Callable[[int, int], None] | None = None
+        """Told of the offsets of what is discarded of the command that was refused last, when that is a secret."""
         self._discarding = False
         self._discarding_command = False  # and with it the non-synchronizing literals it announces
 
@@ -162,6 +165,7 @@ class Framer:
         self._waiting_bytes = 0
         self._data, self._at = b"", 0
         self._discarding = False
+        self.hide = None
         self._drop_command()
 
     def refuse(self) -> None:
@@ -171,11 +175,14 @@ class Framer:
     def next(self) -> Event | None:
         """The next complete command, or what must be answered before there is one; ``None``: feed more."""
         while self._more():
+            start = self._base + self._at
             if self._literal is not None:
                 self._take_literal(self._literal)
+                self._hide_discarded(start)
                 continue
             line = self._take_line()
             if self._discarding:
+                self._hide_discarded(start)
                 self._discard_line(line)
             elif line is None and not self._line_too_long():
                 continue
@@ -191,8 +198,10 @@ class Framer:
         """One line outside command mode (an AUTHENTICATE response, DONE). Braces mean nothing in it. To be called
         only between commands; ``None``: feed more."""
         while self._more():
+            start = self._base + self._at
             line = self._take_line()
             if self._discarding:
+                self._hide_discarded(start)
                 self._discard_line(line)
             elif line is None and not self._line_too_long():
                 continue
@@ -238,6 +247,7 @@ class Framer:
         kept = bytes(self._line[: self.limits.line_bytes]) if line is None else line[: self.limits.line_bytes]
         self._pieces.append(Piece(kept, self._line_start))
         refusal = self._refusal("BAD", text, tagged=command)
+        self.hide = None
         self._discarding = True
         self._discarding_command = command
         self._discard_line(line)
@@ -254,6 +264,7 @@ class Framer:
             self._literal = _LiteralUnderWay(int(found[2]), 0, keep=False)
         else:  # after a synchronizing announcement the client waits, and has its answer already
             self._discarding = False
+            self.hide = None
 
     def _end_of_line(self, line: bytes) -> Event | None:
         self._command_bytes += len(line)
@@ -269,6 +280,7 @@ class Framer:
         why_not = self._why_not(size, waits, binary)
         if why_not is not None:
             refusal = self._refusal(*why_not)
+            self.hide = None
             if not waits:
                 self._discarding = self._discarding_command = True
                 self._literal = _LiteralUnderWay(size, 0, keep=False)
@@ -322,6 +334,15 @@ class Framer:
         self._pieces = []
         self._command_bytes = 0
         return Refusal(tag[1].decode("ascii") if tag else None, condition, text, code, command)
+
+    @property
+    def position(self) -> int:
+        """The offset after what was looked at, but for a line's end."""
+        return self._base + self._at - (self._data[self._at - 1 : self._at] == b"\n")
+
+    def _hide_discarded(self, start: int) -> None:
+        if self.hide is not None and self._discarding:
+            self.hide(start, self.position)
 
     def _drop_command(self) -> None:
         self._pieces = []

@@ -7,12 +7,13 @@ whole, so that a client may send several at once (RFC 3501 section 5.5).
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator
 from time import perf_counter
 
 from mockmail.core.world import World
 from mockmail.imap.answers import Answers
-from mockmail.imap.arrival import Arrival, arrival_of
+from mockmail.imap.arrival import HIDDEN, Arrival, arrival_of, hidden_arrival
 from mockmail.imap.extensions import NOT_AUTHENTICATED, STATES
 from mockmail.imap.framing import Continuation, Framer, Line, RawCommand, Refusal
 from mockmail.imap.handlers import HANDLERS
@@ -220,6 +221,9 @@ class ImapSession:
 
     def _arrived(self, raw: RawCommand) -> None:
         arrival = self._announce(raw)
+        if arrival.name == HIDDEN:
+            self._answers.complete(arrival, bad("There is no such command"))
+            return
         verdict = self.link.command(arrival.name, arrival.arguments, self.state.address or None)
         if verdict is None:
             self._dispatch(arrival)
@@ -235,6 +239,10 @@ class ImapSession:
     def _announce(self, raw: RawCommand) -> Arrival:
         """Look at a command, and hide its secrets."""
         arrival = arrival_of(raw)
+        refused_login = self._answers.refused_login
+        if refused_login is not None and arrival.name not in STATES and not _like(refused_login, arrival.tag):
+            # A script that does not read its replies sends its password all the same.
+            arrival = hidden_arrival(raw)
         for start, stop in arrival.secrets:
             self.link.redact(start, stop)
         return arrival
@@ -305,15 +313,26 @@ class ImapSession:
 
     def _answer(self, mode: LineMode, line: Line | Refusal) -> bytes | Completion:
         if isinstance(line, Refusal):
+            if mode.secret:
+                self._hide_rest(line.command.pieces[0].start)
             return bad(line.text)
         if mode.secret and line.data != b"*":
             self.link.redact(line.start, line.stop)
         return mode.take(line.data)
 
+    def _hide_rest(self, start: int) -> None:
+        """Hide what was refused, also what is still to come of it."""
+        self.link.redact(start, self._framer.position)
+        self._framer.hide = self.link.redact
+
     # Literals
 
     def _literal_announced(self, event: Continuation) -> None:
         arrival = self._announce(event.command)
+        if arrival.name == HIDDEN:
+            self._framer.refuse()
+            self._answers.complete(arrival, bad("There is no such command"))
+            return
         verdict = self.link.command("LITERAL", arrival.arguments, self.state.address or None)
         if verdict is not None and self._answers.obey(verdict, arrival):
             self._framer.refuse()
@@ -327,10 +346,26 @@ class ImapSession:
             self._answers.complete(arrival, refusal)
 
     def _refused(self, refusal: Refusal) -> None:
-        arrival = dataclasses.replace(self._announce(refusal.command), tag=refusal.tag)
+        arrival = self._announce(refusal.command)
+        if arrival.secrets or arrival.name in ("LOGIN", "AUTHENTICATE"):
+            self._hide_rest(arrival.secrets[0][0] if arrival.secrets else self._framer.position)
+        if arrival.name != HIDDEN:
+            arrival = dataclasses.replace(arrival, tag=refusal.tag)
         self._answers.complete(
             arrival, Completion("NO" if refusal.condition == "NO" else "BAD", refusal.text, refusal.code)
         )
+
+
+def _like(one: str, other: str | None) -> bool:
+    """Whether two tags look alike, as those of one client do: ``a1`` and ``a12``."""
+    return other is not None and _shape(one) == _shape(other)
+
+
+def _shape(tag: str) -> str:
+    return _DIGITS("0", _LETTERS("a", tag))
+
+
+_DIGITS, _LETTERS = re.compile("[0-9]+").sub, re.compile("[A-Za-z]").sub
 
 
 def _has_news(state: ConnectionState) -> bool:

@@ -58,6 +58,8 @@ class Pop3Session:
         self._farewell: Close | Abort | None = None
         self._errors_in_a_row = 0
         self._hidden_from: int | None = None
+        self._login_refused = False
+        """Whether what comes next, if it is no command, may be a secret."""
         """Where the secret goes on, of an over-long line that is still being thrown away."""
         self._starting_tls = False
         """From the reply to STLS until the handshake is done."""
@@ -201,6 +203,10 @@ class Pop3Session:
         self._states.take_world()
         if self._states.authorization.exchange is not None:
             return self._continue_exchange(line)
+        if self._login_refused and self._word_of(line) not in self._states.capabilities.commands:
+            # A script that does not read its replies sends its password all the same.
+            self._hide(line.start)
+            return self._refuse(BadCommand(HIDDEN, "there is no such command"))
         if isinstance(line, Overlong):
             self._hide_secret(line)
             return self._refuse(BadCommand(first_word(line.head), "the line is too long"))
@@ -219,6 +225,9 @@ class Pop3Session:
             return self._finish(Reply("-ERR the line is too long"))
         self._hide(line.start)
         return self._attempt(lambda: self._states.respond(line.data))
+
+    def _word_of(self, line: Line | Overlong) -> str:
+        return first_word(line.head if isinstance(line, Overlong) else line.data)
 
     def _hide_secret(self, line: Line | Overlong) -> None:
         """Keep what follows PASS, APOP or AUTH out of transcripts."""
@@ -283,6 +292,10 @@ class Pop3Session:
     def _finish(self, reply: Reply) -> bytes:
         """The first line of a response; without a body, the command is done."""
         text = self._states.without_unknown_code(reply.text)
+        if self._command.name in LOGIN_COMMANDS:
+            self._login_refused = not text.startswith("+OK")
+        elif self._command.name in self._states.capabilities.commands:
+            self._login_refused = False
         if reply.close:
             self._farewell = Close()
         if reply.start_tls:

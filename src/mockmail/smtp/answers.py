@@ -9,13 +9,16 @@ from mockmail.smtp.record import SYNTAX_CODES
 from mockmail.smtp.replies import code_of, render, without_status_code
 from mockmail.wire.contract import Action, Close, Link, StartTLS
 
-__all__ = ["Answers"]
+__all__ = ["HIDDEN", "Answers"]
+
+HIDDEN = "***"
+"""What stands for a line that may be a secret."""
 
 
 class Answers(Outbox):
     """The outbox of one session. Past ``error_limit`` mistakes since the last message the client is sent away."""
 
-    __slots__ = ("_error_limit", "_errors", "_link", "_talk", "ended")
+    __slots__ = ("_error_limit", "_errors", "_link", "_talk", "ended", "login_refused")
 
     def __init__(self, link: Link, talk: Conversation, error_limit: int) -> None:
         super().__init__()
@@ -23,6 +26,8 @@ class Answers(Outbox):
         self._talk = talk
         self._error_limit = error_limit
         self._errors = 0
+        self.login_refused = False
+        """Whether what comes next, if it is no command, may be a secret."""
         self.ended = False
         """Whether nothing more is to be said."""
 
@@ -42,6 +47,10 @@ class Answers(Outbox):
         world.journal.append(
             Command(world.clock.now(), link.protocol, name, arguments, talk.login.account or "", link.session, reply)
         )
+        if name == "AUTH":
+            self.login_refused = last[0] in "45"
+        elif name != HIDDEN and not last.startswith("500"):
+            self.login_refused = False
         for one in replies:
             self.say(one)
         if last[:2] == "50" and code_of(last) in SYNTAX_CODES:

@@ -51,13 +51,14 @@ class LineBuffer:
         """Count bytes of the connection that never came here, as nothing waited."""
         self._base += count
 
-    def take_line(self, *, secret: bool) -> tuple[bytes, int] | None:
+    def take_line(self, *, secret: bool, odd_is_secret: bool = False) -> tuple[bytes, int] | None:
         """The next line without its end, of which at least the first 12 KB, and its offset in the connection; ``None``
-        when none is complete. ``secret``: whatever it says is to be hidden."""
+        when none is complete. ``secret``: whatever it says is to be hidden; ``odd_is_secret``: if it is longer than any
+        command."""
         data, start = self.data, self._start
         end = data.find(b"\n", start)
         if end < 0:
-            self._shorten(secret)
+            self._shorten(secret or odd_is_secret)
             return None
         line = bytes(data[start:end])
         at = self._base + start
@@ -68,7 +69,7 @@ class LineBuffer:
             self.data = b""
             self._start = 0
         if self._overlong is not None:
-            if secret or _may_have_secret(self._overlong):
+            if secret or odd_is_secret or _may_have_secret(self._overlong):
                 self._redact(at, at + len(line))
             line, self._overlong = self._overlong, None
             return line, at

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mockmail.core.events import SessionClosed, SessionOpened
 from mockmail.core.world import World
-from mockmail.smtp.answers import Answers
+from mockmail.smtp.answers import HIDDEN, Answers
 from mockmail.smtp.chunking import ChunkReader
 from mockmail.smtp.commands import RECIPIENT_LIMIT, Conversation
 from mockmail.smtp.extensions import COMMAND_LINE_LIMIT_BYTES
@@ -161,7 +161,7 @@ class SmtpSession:
     def connection_lost(self) -> None:
         """Hide a secret that was cut short, give the interpreter back."""
         self._out.ended = True
-        self._input.hide_rest(secret=self._talk.login.exchange is not None)
+        self._input.hide_rest(secret=self._talk.login.exchange is not None or self._out.login_refused)
         self._input.drop_rest()
         world = self._next_world or self._talk.world
         world.journal.append(SessionClosed(world.clock.now(), self.link.protocol, self.link.session))
@@ -182,15 +182,23 @@ class SmtpSession:
             self._read_text(self._input.take_rest())
             return self._held is not None
         answer = talk.login.exchange is not None
-        taken = self._input.take_line(secret=answer)
+        taken = self._input.take_line(secret=answer, odd_is_secret=self._out.login_refused)
         if taken is None:
             return False
         line, at = taken
         if answer:
             self._answer_challenge(line)
+        elif self._out.login_refused and not self._is_command(line):
+            # A script that does not read its replies sends its password all the same.
+            self.link.redact(at, at + len(line))
+            self._out.answer(HIDDEN, "", "500 5.5.1 There is no such command")
         else:
             self._take_command(line, at)
         return True
+
+    def _is_command(self, line: bytes) -> bool:
+        words = line.split(maxsplit=1)
+        return bool(words) and words[0].decode("ascii", "replace").upper() in self._talk.capabilities.commands
 
     def _read_text(self, data: bytes) -> None:
         """Give message text to its reader."""

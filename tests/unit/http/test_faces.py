@@ -397,6 +397,7 @@ def test_certificates_are_trusted(start: Start) -> None:
 # The two have the same methods, taking the same
 
 ONLY_LOCAL = {
+    "runtime": "for servers that share a thread",
     "start": "a connection is made to what runs",
     "stop": "nor stopped by it",
     "reset_to": "for the pytest plugin",
