@@ -10,23 +10,17 @@ from typing import Any
 
 import pytest
 
+from support.daemon import installed
+
 Program = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[[str], Program]:
-    """``program("curl")`` gives a function that runs it and fails with what it printed when it fails.
-
-    A program that is not installed skips the test, unless MOCKMAIL_REQUIRE_PROGRAMS is set, as it is in CI.
-    """
+    """``program("curl")`` gives a function that runs it and fails with what it printed when it fails."""
 
     def find(name: str) -> Program:
-        # Debian keeps programs of mail servers where only root looks.
-        path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-        if path is None:
-            if os.environ.get("MOCKMAIL_REQUIRE_PROGRAMS"):
-                pytest.fail(f"{name} is not installed")
-            pytest.skip(f"{name} is not installed")
+        path = installed(name)
 
         def run(
             *arguments: object, ok: tuple[int, ...] = (0,), stdin: bytes = b"", **environ: str

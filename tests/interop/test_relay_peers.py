@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import smtplib
 import subprocess
 import sys
@@ -16,20 +15,10 @@ import pytest
 import trustme
 
 from mockmail import MockMail, RelayAttempted
-from support.daemon import Daemon, free_port, running
+from support.daemon import Daemon, free_port, installed, running
 
 LOCALHOST = "127.0.0.1"
 DATA = 'From: Alice <a@alice.test>\r\nSubject: Lunch\r\n\r\n.a line with a dot\r\n..two\r\n"quoted"\r\n'
-
-
-def installed(name: str) -> str:
-    """Path of a program; see the fixture ``program``."""
-    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-    if path is None:
-        if os.environ.get("MOCKMAIL_REQUIRE_PROGRAMS"):
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
-    return path
 
 
 def submit(mail: MockMail, *to: str, data: str | bytes = DATA, **options: object) -> None:
@@ -159,6 +148,15 @@ def test_one_bad_next_hop_holds_up_no_other() -> None:
         submit(mail, "b@bad.test", "g@good.test")
         mail.assert_relayed(to="g@good.test", via=(LOCALHOST, good))
         mail.assert_queued(to="b@bad.test", attempts=1)
+
+
+def test_a_slow_next_hop_holds_up_no_other_and_its_time_is_told() -> None:
+    with smtp_sink("-w", "1") as slow, smtp_sink() as good, relaying_to(slow) as mail:
+        mail.reset_to(mail.settings.updated(routes={"slow.test": (LOCALHOST, slow), "good.test": (LOCALHOST, good)}))
+        submit(mail, "s@slow.test", "g@good.test")
+        mail.assert_relayed(to="g@good.test")
+        mail.assert_queued(to="s@slow.test")
+        assert mail.assert_relayed(to="s@slow.test").duration_seconds >= 1
 
 
 # aiosmtpd, as its own program

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import re
+import shutil
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-__all__ = ["Daemon", "free_port", "running"]
+import pytest
+
+__all__ = ["Daemon", "free_port", "installed", "running"]
 
 SECONDS = 60.0
 """For a line to come: a busy machine is no failure."""
@@ -69,6 +73,18 @@ def running(command: Sequence[str], *, ready: str) -> Iterator[Daemon]:
     finally:
         process.kill()
         daemon.ended()
+
+
+def installed(name: str) -> str:
+    """Path of a program. One that is not installed skips the test, unless MOCKMAIL_REQUIRE_PROGRAMS is set, as it is
+    in CI."""
+    # Debian keeps programs of mail servers where only root looks.
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if path is None:
+        if os.environ.get("MOCKMAIL_REQUIRE_PROGRAMS"):
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed")
+    return path
 
 
 def free_port() -> int:
