@@ -135,7 +135,7 @@ def test_what_is_needed_before_mail_is_shown_is_small() -> None:
 def test_the_page_names_each_module_it_needs_first_so_that_they_come_at_once() -> None:
     modules = {name for name in first_paint() if name.endswith(".js")} - {"app.js", "theme.js"}
     assert set(re.findall(r'<link rel="modulepreload" href="/static/([^"]+)"', text_of("index.html"))) == modules
-    assert not {"compose.js", "panels.js"} & modules
+    assert not {"compose.js", "move.js", "panels.js"} & modules
 
 
 def test_modules_import_what_there_is_and_nothing_from_elsewhere() -> None:

@@ -3,7 +3,7 @@
 import { addressOf, isList, readAddress, samePlace } from "./address.js";
 import * as api from "./api.js";
 import { drawNotify, notifying, store, stored, toggleNotify, toggleTheme } from "./choices.js";
-import { $, ask, button, dialog, h, icon, redraw, say, toast } from "./dom.js";
+import { $, ask, button, h, redraw, say, toast } from "./dom.js";
 import { drawUnread } from "./favicon.js";
 import { isFlagged, isSeen, person, plural } from "./format.js";
 import { bindKeys, showKeys } from "./keys.js";
@@ -13,6 +13,7 @@ import { renderRow } from "./row.js";
 import { Sidebar, sortedAccounts } from "./sidebar.js";
 
 const REFRESH_MILLISECONDS = 150;
+const SLOWEST_MILLISECONDS = 2000;
 const SEARCH_MILLISECONDS = 250;
 const READ_MILLISECONDS = 180;
 
@@ -44,6 +45,7 @@ const list = new VirtualList($("listbox"), {
     list.pages.clear();
     list.draw();
     $("count").textContent = "";
+    drawTools();
     empty("This cannot be shown", [h("p", { role: "alert" }, error.message)]);
   },
 });
@@ -133,32 +135,18 @@ function openNeighbour() {
   if (!item) $("listbox").focus();
 }
 
-function chooseFolder(items) {
-  if (!items.length) return;
-  const owners = new Set(items.flatMap((item) => (item.copies ?? [item]).map((copy) => copy.account)));
-  const names = new Set(state.accounts.filter((one) => owners.has(one.address)).flatMap((one) => one.folders.map((folder) => folder.name)));
-  for (const usual of ["Archive", "Trash"]) names.add(usual);
-  dialog(items.length === 1 ? "Move the message" : `Move ${items.length} messages`, (body, close) => {
-    const run = (name) => {
-      close();
-      const open = reader.told !== null && items.some((item) => keyOf(item) === reader.key);
-      changed(async () => {
-        await api.move(items, name, state.accounts);
-        list.selected.clear();
-      }).then((done) => {
-        if (!done) return;
-        toast(`Moved to ${name}`);
-        if (open && state.place.kind === "folder") openNeighbour();
-      });
-    };
-    const fresh = h("input", { id: "new-folder", "aria-label": "Another folder", placeholder: "Another folder", autocomplete: "off" });
-    body.append(
-      h("ul", { class: "choices" }, [...names].map((name) => h("li", {}, h("button", { type: "button", on: { click: () => run(name) } }, icon(name === "INBOX" ? "inbox" : "folder"), h("bdi", {}, name))))),
-      h("form", { class: "inline", on: { submit: (event) => {
-        event.preventDefault();
-        if (fresh.value.trim()) run(fresh.value.trim());
-      } } }, fresh, h("button", { type: "submit" }, "Move")));
+const chooseFolder = (items) =>
+  items.length && import("./move.js").then((moving) => moving.askFolder(items, state.accounts, (name) => moveTo(items, name))).catch(failed);
+
+async function moveTo(items, name) {
+  const open = reader.told !== null && items.some((item) => keyOf(item) === reader.key);
+  const done = await changed(async () => {
+    await api.move(items, name, state.accounts);
+    list.selected.clear();
   });
+  if (!done) return;
+  toast(`Moved to ${name}`);
+  if (open && state.place.kind === "folder") openNeighbour();
 }
 
 const everythingFound = async () => (await api.list(state.place, state.query, 0, list.total ?? 0)).list;
@@ -291,29 +279,33 @@ async function refresh() {
 let waiting = 0;
 let running = false;
 let again = false;
+let took = 0;
 
-/** Refresh soon, once for all that comes meanwhile. */
+/** Refresh soon, once for all that comes meanwhile, and the later the more it asks of a busy server. */
 function later() {
   if (state.paused || waiting) return;
   waiting = setTimeout(async () => {
     waiting = 0;
+    if (state.paused) return;
     if (running) {
       again = true;
       return;
     }
     running = true;
+    const began = performance.now();
     try {
       await refresh();
     } catch {
       // The stream tells whether the server is lost, and has this done again when it is back.
     } finally {
       running = false;
+      took = performance.now() - began;
       if (again) {
         again = false;
         later();
       }
     }
-  }, REFRESH_MILLISECONDS);
+  }, Math.max(REFRESH_MILLISECONDS, Math.min(3 * took, SLOWEST_MILLISECONDS)));
 }
 
 function arrived(kind, event) {
@@ -329,15 +321,27 @@ function arrived(kind, event) {
   else later();
 }
 
-async function announce(event) {
-  say(`New message for ${event.accounts.join(", ")}`);
+let fresh = [];
+
+/** Tell once of all that comes within a moment: a test suite may send thousands. */
+function announce(event) {
+  if (fresh.push(event) === 1) setTimeout(() => tellOf(fresh.splice(0)).catch(failed), REFRESH_MILLISECONDS);
+}
+
+async function tellOf(events) {
+  const [event] = events;
+  const accounts = event.accounts.join(", ");
+  say(events.length === 1 ? `New message for ${accounts}` : plural(events.length, "new message"));
   if (!document.hidden || !notifying()) return;
-  const told = await api.list({ kind: "all" }, "", 0, 1).catch(() => null);
-  const item = told?.list.find((one) => one.ID === event.message.id);
-  const note = new Notification(item?.Subject || "New message", { body: `from ${person(item?.From)} to ${event.accounts.join(", ")}`, tag: event.message.id });
+  let [title, body] = [plural(events.length, "new message"), ""];
+  if (events.length === 1) {
+    const item = (await api.list({ kind: "all" }, "", 0, 20)).list.find((one) => one.ID === event.message.id);
+    [title, body] = [item?.Subject || "New message", `from ${person(item?.From)} to ${accounts}`];
+  }
+  const note = new Notification(title, { body, tag: event.message.id });
   note.addEventListener("click", () => {
     focus();
-    go({ kind: "all" }, event.message.id, "");
+    go({ kind: "all" }, events.length === 1 ? event.message.id : null, "");
   });
 }
 
