@@ -176,7 +176,8 @@ class MockMail(Addresses, Outages, Archives, Assertions, Endpoints, Running):
 
     def _begin_relaying(self, runtime: Runtime) -> None:
         directory = None if self._network is None else self._network.directory(self)
-        self._worker = begin_relaying(self._world, runtime, directory)
+        listeners = self._listeners.values()
+        self._worker = begin_relaying(self._world, runtime, directory, lambda: {one.address for one in listeners})
 
     def _warn_of_unused(self) -> None:
         self.faults.warn_of_unused()

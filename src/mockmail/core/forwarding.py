@@ -16,18 +16,26 @@ from mockmail.core.routing import Deliver, Expand, Refuse, Relay, Taken, leaves
 if TYPE_CHECKING:
     from mockmail.core.world import World
 
-__all__ = ["HOP_LIMIT", "confirmed", "hop_count", "returning_to", "spread"]
+__all__ = ["HOP_LIMIT", "VISIT_LIMIT", "confirmed", "loop_in", "returning_to", "spread"]
 
 HOP_LIMIT = 100
 """More Received fields than this are a loop (RFC 5321 section 6.3)."""
+VISIT_LIMIT = 10
+"""So many by the same server are one, too. Few are none: a list may lead back to where the mail came from."""
 _NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
-def hop_count(text: bytes | bytearray) -> int:
-    """How many servers a message has come through: its Received fields."""
+def loop_in(text: bytes | bytearray, server: str) -> str | None:
+    """Why a message that comes to ``server`` goes in a loop, by its Received fields (RFC 5321 section 6.3), or
+    ``None``."""
     end = text.find(b"\r\n\r\n")
     head = bytes(text[: len(text) if end < 0 else end]).lower()
-    return head.count(b"\nreceived:") + head.startswith(b"received:")
+    hops = head.count(b"\nreceived:") + head.startswith(b"received:")
+    if hops > HOP_LIMIT:
+        return f"Too many hops: the message came through more than {HOP_LIMIT} servers, so it goes in a loop"
+    if hops > VISIT_LIMIT and head.count(f"\r\n\tby {server.lower()} with ".encode()) > VISIT_LIMIT:
+        return f"Mail loop: the message came through {server} more than {VISIT_LIMIT} times"
+    return None
 
 
 def returning_to(message: Message, sender: str, received: bytes) -> Message:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mockmail.core.events import Bounced, RelayAttempted, Relayed
 from mockmail.core.journal import Batch
+from mockmail.core.notification import option
 from mockmail.core.queue import Attempt, QueuedRecipient, QueueEntry
 from mockmail.core.world import World
 from mockmail.relay.client import Mail
 from mockmail.relay.replies import Reply
 from mockmail.relay.reporting import send_reports
 from mockmail.relay.routes import Hop
+from mockmail.smtp.params import encode_xtext
 
 __all__ = ["Trial", "Verdict", "record_attempts"]
 
@@ -112,7 +114,8 @@ class Trial:
         if entry.sender != entry.message.sender:
             # A list's mail is the owner's, who asked nothing (RFC 3461 section 5.2.7.1).
             options = {name: value for name, value in options.items() if name.upper() not in _NEW_SUBMISSION}
-        recipients = [(recipient.address, dict(recipient.options)) for recipient in batch]
+        anew = entry.sender != entry.message.sender
+        recipients = [(one.address, one.options if anew else _with_original(one)) for one in batch]
         return Mail(entry.sender, recipients, entry.content, options)
 
     def note_all(self, verdict: Verdict) -> None:
@@ -215,6 +218,14 @@ class Trial:
                     failed[0].remote,
                 )
             )
+
+
+def _with_original(recipient: QueuedRecipient) -> Mapping[str, str | None]:
+    """The parameters of RCPT, with the address that an alias took the place of (RFC 3461 section 5.2.1 d)."""
+    options, original = recipient.options, recipient.original
+    if original == recipient.address or option(options, "ORCPT") or not original.isascii():
+        return options
+    return {**options, "ORCPT": f"rfc822;{encode_xtext(original)}"}
 
 
 def _later(known: Verdict | None, new: Verdict) -> Verdict:

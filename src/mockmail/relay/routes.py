@@ -3,7 +3,7 @@ section 5.1, RFC 7505)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,7 +16,7 @@ from mockmail.relaying import parse_smarthost
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["NO_ROUTE", "Directory", "Hop", "Route", "Watch", "find_route"]
+__all__ = ["NO_ROUTE", "Directory", "Hop", "Route", "Watch", "find_route", "without"]
 
 Watch: TypeAlias = Callable[[tuple[str, int], Callable[[], None]], Callable[[], None]]
 
@@ -74,3 +74,22 @@ def find_route(settings: Settings, domain: str, directory: Directory | None) -> 
         if canonical_address(f"@{name}") == f"@{domain}":
             return Route(((Hop(f"{host}:{port}", host, port),),))
     return NO_ROUTE if directory is None else directory(domain)
+
+
+def without(route: Route, own: Collection[tuple[str, int]], domain: str) -> Route | Reply:
+    """The route up to this server itself: mail goes to hosts that are preferred to oneself, or it would never end (RFC
+    5321 section 5.1)."""
+    kept: list[tuple[Hop, ...]] = []
+    for equal in route.preferences:
+        if any(hop.address in own for hop in equal):
+            break
+        kept.append(equal)
+    if len(kept) == len(route.preferences):
+        return route
+    if kept:
+        return Route(tuple(kept))
+    where = ":".join(map(str, route.preferences[0][0].address))
+    text = (
+        f"mail for {domain} loops back to this server, which does not have it: its route leads to {where}, our own port"
+    )
+    return Reply.here(554, "5.4.6", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from mockmail.relay.outcome import Trial, Verdict, record_attempts
 from mockmail.relay.policy import PATIENCE_SECONDS, TOGETHER, Timeouts, retries
 from mockmail.relay.replies import Reply, Trouble
 from mockmail.relay.reporting import send_reports
-from mockmail.relay.routes import Directory, Hop, find_route
+from mockmail.relay.routes import Directory, Hop, find_route, without
 from mockmail.relay.transmit import Dialler, Transmission
 from mockmail.wire.driver import Driver
 from mockmail.wire.runtime import Runtime
@@ -32,7 +32,8 @@ _LATE = datetime.timedelta(minutes=1)
 
 
 class Worker:
-    """Sends the mail of one server's world. ``directory`` has the MX records, where there are any.
+    """Sends the mail of one server's world. ``directory`` has the MX records, where there are any; at
+    ``own_addresses`` is this server itself.
 
     What is due at one instant for one domain is one job of the clock. It puts the mail into the lane of the next hop
     (one lane for each, whatever the domains), and from there to the lane of the next one where that failed, until
@@ -46,9 +47,11 @@ class Worker:
         driver: Driver,
         *,
         directory: Directory | None = None,
+        own_addresses: Callable[[], Collection[tuple[str, int]]] = tuple,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._world = world
+        self._own_addresses = own_addresses
         self._runtime = runtime
         self._driver = driver
         self._directory = directory
@@ -133,6 +136,8 @@ class Worker:
             self._refuse(trials, at)
             return
         route = find_route(self._world.settings, domain, self._directory)
+        if not isinstance(route, Reply):
+            route = without(route, self._own_addresses(), domain)
         if isinstance(route, Reply):
             for trial in trials:
                 trial.begin(at, ())
@@ -362,9 +367,14 @@ class Worker:
         send_reports(self._world, entry, entry.waiting)
 
 
-def begin_relaying(world: World, runtime: Runtime, directory: Directory | None = None) -> Worker:
+def begin_relaying(
+    world: World,
+    runtime: Runtime,
+    directory: Directory | None = None,
+    own_addresses: Callable[[], Collection[tuple[str, int]]] = tuple,
+) -> Worker:
     """Have the queue of ``world`` worked off by its clock, which other servers may share. Loop thread, or before it."""
     driver = world.clock.driver
     if not isinstance(driver, Driver):
         driver = Driver(runtime, world.clock)
-    return Worker(world, runtime, driver, directory=directory)
+    return Worker(world, runtime, driver, directory=directory, own_addresses=own_addresses)

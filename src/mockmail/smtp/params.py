@@ -6,7 +6,16 @@ import re
 
 from mockmail.records import record
 
-__all__ = ["AddressError", "ArgumentError", "Parameters", "PathArgument", "decode_xtext", "parse_mailbox", "parse_path"]
+__all__ = [
+    "AddressError",
+    "ArgumentError",
+    "Parameters",
+    "PathArgument",
+    "decode_xtext",
+    "encode_xtext",
+    "parse_mailbox",
+    "parse_path",
+]
 
 Parameters = dict[str, str | None]
 """ESMTP parameters, names and values as sent; a name without a value has ``None``."""
@@ -98,6 +107,11 @@ def decode_xtext(text: str) -> str:
     if not _XTEXT.fullmatch(text):
         raise ArgumentError(f"{text} is no xtext")
     return re.sub(r"\+([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), text)
+
+
+def encode_xtext(text: str) -> str:
+    """RFC 3461 section 4: ``=`` is ``+3D``. ASCII only."""
+    return re.sub(r"[^!-*,-<>-~]", lambda match: f"+{ord(match[0]):02X}", text)
 
 
 def _mailbox(local: str, domain: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mockmail.core.events import Actor
-from mockmail.core.forwarding import HOP_LIMIT, hop_count
+from mockmail.core.forwarding import loop_in
 from mockmail.core.message import Envelope, Message
 from mockmail.core.routing import Deliver, Taken, overfull
 from mockmail.core.world import World
@@ -96,8 +96,9 @@ def deliver(
         taken = [decision for decision, refusal in zip(taken, refusals, strict=True) if refusal is None]
     message, received = _new_message(transaction, taken or transaction.decisions, reader, origin)
     reply = f"250 2.6.0 Message accepted as {message.id}"
-    if taken and hop_count(message.raw) > HOP_LIMIT:
-        reply = f"554 5.4.6 Too many hops: the message came through more than {HOP_LIMIT} servers, so it goes in a loop"
+    loop = loop_in(message.raw, origin.server_name) if taken else None
+    if loop is not None:
+        reply = f"554 5.4.6 {loop}"
     elif taken and world.retired:
         world.late.append(message)
         reply = RESET

@@ -132,6 +132,7 @@ def test_a_loop_of_forwarding_servers_ends_in_a_bounce(network, submit) -> None:
     assert subjects(net["alice.test"], "a@alice.test") == ["Undelivered mail returned to sender"]
     (bounced,) = [event for server in net for event in server.events.of(Bounced)]
     assert bounced.status == "5.4.6"
+    assert "came through one.test more than 10 times" in bounced.reply
 
 
 def test_nobody_is_told_of_a_bounce_of_a_bounce(network, submit) -> None:
