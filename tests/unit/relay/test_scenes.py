@@ -189,7 +189,7 @@ def test_a_loop_of_two_forwarding_servers() -> None:
         net.clock.run_until_idle()
         bounced = [event for server in (one, two) for event in server.bounced(status="5.4.6")]
         assert len(bounced) == 1
-        assert bounced[0].reply.startswith("554 5.4.6 Too many hops")
+        assert bounced[0].reply.startswith("554 5.4.6 Mail loop")
         report = alice.assert_delivered(to="alice@alice.test", sender="").report
         assert [told.action for told in report.recipients] == ["failed"]
         for server in net:
