@@ -105,10 +105,11 @@ class _WebSocket(WSProtocol):
 def routes() -> list[BaseRoute]:
     """All routes, the narrower ones first."""
     from mockmail.http import admin, api, chaos, checks, control, events, mail, openapi, own, pages, send, state
-    from mockmail.http import submission, view  # isort: skip
+    from mockmail.http import oauth, submission, view  # isort: skip
 
-    modules = (api, send, chaos, checks, view, state, events, mail, own, admin, submission, control, openapi, pages)
-    return [route for module in modules for route in module.ROUTES]
+    mailpit = (api, send, chaos, checks, view, state, events)
+    ours = (mail, own, admin, submission, control, oauth, openapi, pages)
+    return [route for module in (*mailpit, *ours) for route in module.ROUTES]
 
 
 def application(desk: Desk) -> Guard:

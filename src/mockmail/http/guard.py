@@ -35,6 +35,7 @@ _OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Answered without a login: probes of containers have none."""
 # Host = uri-host [ ":" port ]      (RFC 9110 section 7.2), of the characters that hosts have
 _host = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]*)?").fullmatch
+_MICROSOFTS = "/oauth2/v2.0/token"
 _slashes = re.compile("//+").sub
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -163,11 +164,16 @@ def _refused(scope: Scope, headers: Headers, settings: Settings) -> tuple[int, s
     crosses = origin is None and headers.get("sec-fetch-site") in ("cross-site", "same-site")
     if crosses and (headers.get("sec-fetch-mode") != "navigate" or scope.get("method") not in _SAFE_METHODS):
         return 403, "Another web page may not use this server; name its origin in http_origins if it may."
-    if settings.http_auth is None or scope.get("method") == "OPTIONS":
+    if settings.http_auth is None or scope.get("method") == "OPTIONS" or _has_own_login(scope["path"]):
         return None
     if not _is_authorized(headers.get("authorization", ""), settings.http_auth):
         return 401, "Unauthorised: this server wants the user and password of http_auth."
     return None
+
+
+def _has_own_login(path: str) -> bool:
+    """Whether a path is OAuth's, whose clients give their own login in the same header."""
+    return path.startswith(("/oauth2/", "/.well-known/oauth-")) or path == "/token" or path.endswith(_MICROSOFTS)
 
 
 def _is_ours(host: str, settings: Settings) -> bool:

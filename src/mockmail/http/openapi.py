@@ -42,6 +42,10 @@ _TRIGGER = _object(
     Probability={"type": "integer", "minimum": 0, "maximum": 100},
 )
 _CHAOS = _object(Sender=_TRIGGER, Recipient=_TRIGGER, Authentication=_TRIGGER)
+_GRANT = _object(
+    "grant_type", grant_type={"enum": ["password", "client_credentials", "refresh_token"]}, username=_text(),
+    password=_text(), client_id=_text(), client_secret=_text(), refresh_token=_text(), scope=_text(),
+)  # fmt: skip
 _PATTERN = _object("pattern", pattern=_text(), flags={"type": "integer", "minimum": 0, "maximum": 1023})
 _FAULT = _object(
     protocol={"enum": ["smtp", "lmtp", "pop3", "imap"]}, command=_text(), scenario=_text(), reply=_text(), drop=_FLAG,
@@ -79,6 +83,7 @@ _QUERY = {
 
 # Method and path, summary, names of query parameters, body, media type of the answer.
 _Row = tuple[str, str, str, str, Schema | None, str]
+_FORM = "application/x-www-form-urlencoded"
 _JSON, _PLAIN, _ANY = "application/json", "text/plain", "*/*"
 _ROWS: tuple[_Row, ...] = (
     ("get", "/api/v1/messages", "all mail, newest first", "start limit before tz", None, _JSON),
@@ -178,6 +183,14 @@ _ROWS: tuple[_Row, ...] = (
     ("get", "/", "the mail page", "", None, "text/html"),
     ("get", "/favicon.ico", "the icon of the page", "", None, "image/svg+xml"),
     ("get", "/static/{name}", "a file of the page", "", None, _ANY),
+    ("post", "/oauth2/token", "OAuth 2.0: a bearer token for a grant", "", _GRANT, _JSON),
+    ("post", "/token", "the same, where Google's is", "", _GRANT, _JSON),
+    ("post", "/{tenant}/oauth2/v2.0/token", "the same, where Microsoft's is", "", _GRANT, _JSON),
+    ("post", "/oauth2/revoke", "OAuth 2.0: let nobody in with a token any more", "",
+     _object("token", token=_text()), _JSON),
+    ("post", "/oauth2/introspect", "OAuth 2.0: whether a token is in force, and whose it is", "",
+     _object("token", token=_text()), _JSON),
+    ("get", "/.well-known/oauth-authorization-server", "OAuth 2.0: where its endpoints are", "", None, _JSON),
     ("get", "/api/v1/openapi.json", "this document", "", None, _JSON),
 )  # fmt: skip
 
@@ -192,6 +205,10 @@ _OWN = re.compile(
 """Paths whose refusals are JSON."""
 
 
+def _is_oauth(path: str) -> bool:
+    return "/oauth2/" in path or path == "/token"
+
+
 def _operation(row: _Row) -> Schema:
     method, path, summary, query, body, media_type = row
     parameters = [
@@ -200,7 +217,7 @@ def _operation(row: _Row) -> Schema:
     ]
     parameters += [{"name": name, "in": "query", "schema": _QUERY[name]} for name in query.split()]
     status = "201" if method == "post" and path in _CREATES else "302" if path == "/view/latest" else "200"
-    own = _OWN(path)
+    own = _OWN(path) or _is_oauth(path)
     refusal_type = _JSON if own or path == "/api/v1/send" else _PLAIN
     operation: Schema = {
         "summary": summary,
@@ -212,7 +229,7 @@ def _operation(row: _Row) -> Schema:
         },
     }
     if body is not None:
-        sent = "application/octet-stream" if body.get("format") == "binary" else _JSON
+        sent = "application/octet-stream" if body.get("format") == "binary" else _FORM if _is_oauth(path) else _JSON
         operation["requestBody"] = {"content": {sent: {"schema": body}}}
     return operation
 

@@ -53,8 +53,8 @@ class Web:
 def serve() -> Iterator[Callable[..., Web]]:
     running: list[MockMail] = []
 
-    def start(**settings: Any) -> Web:
-        mail = MockMail(http_port=0, pop3_port=None, imap_port=None, **settings).start()
+    def start(*, imap: bool = False, **settings: Any) -> Web:
+        mail = MockMail(http_port=0, pop3_port=None, imap_port=0 if imap else None, **settings).start()
         running.append(mail)
         return Web(mail)
 
