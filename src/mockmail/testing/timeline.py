@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -86,8 +86,10 @@ def timelines(asked: Source, fits: Fits) -> Iterator[str]:
         if any(copy.message.id in travelled for copy in family)
         and any(fits(copy.message, copy.names) for copy in family)
     ]
-    for family in wanted[-_SHOWN:]:
-        yield "\n".join([f"Timeline of {family[0].message.subject!r}:", *_lines(asked, family)])
+    shown = wanted[-_SHOWN:]
+    happened = _happened(asked, {copy.message.id for family in shown for copy in family})
+    for family in shown:
+        yield "\n".join([f"Timeline of {family[0].message.subject!r}:", *_lines(asked, family, happened)])
     if len(wanted) > _SHOWN:
         yield f"({len(wanted) - _SHOWN} more messages fit, and came before.)"
 
@@ -118,9 +120,21 @@ def _first(copy: _Copy, copies: dict[str, _Copy]) -> _Copy:
     return before[-1] if before else copy
 
 
-def _lines(asked: Source, family: Sequence[_Copy]) -> Iterator[str]:
+def _happened(asked: Source, ids: Collection[str]) -> dict[str, list[Event]]:
+    """What happened to messages, by their IDs; of one at one server in the order of ``_TELL``, and then of time."""
+    found: dict[str, list[Event]] = {message_id: [] for message_id in ids}
+    for source in asked.neighbours():
+        for kind in _TELL:
+            for event in source.world.journal.of(kind):
+                message: Message = getattr(event, "message")  # noqa: B009  # each of these kinds has one
+                if message.id in found:
+                    found[message.id].append(event)
+    return found
+
+
+def _lines(asked: Source, family: Sequence[_Copy], happened: Mapping[str, list[Event]]) -> Iterator[str]:
     now = asked.world.clock.now()
-    stops = sorted(_stops(family), key=lambda stop: (stop.began, stop.depth))
+    stops = sorted(_stops(family, happened), key=lambda stop: (stop.began, stop.depth))
     stops += [_Stop(now, now, 0, _name(source), text) for source, text in _waiting(family)]
     moment = "%H:%M:%S" if {stop.at.date() for stop in stops} == {now.date()} else "%Y-%m-%d %H:%M:%S"
     width = max(len(_name(copy.source)) for copy in family)
@@ -158,28 +172,24 @@ def _queue(world: World) -> list[QueuedMessage]:
     return [entry.picture() for entry in world.queue]
 
 
-def _stops(family: Sequence[_Copy]) -> Iterator[_Stop]:
+def _stops(family: Sequence[_Copy], happened: Mapping[str, list[Event]]) -> Iterator[_Stop]:
     for copy in family:
-        server, journal = _name(copy.source), copy.source.world.journal
-        frozen = copy.source.world.clock.frozen
+        server, frozen = _name(copy.source), copy.source.world.clock.frozen
         told: set[object] = set()
-        for kind, tell in _TELL.items():
-            for event in journal.of(kind):
-                if getattr(event, "message").id != copy.message.id:  # noqa: B009  # each of these kinds has one
-                    continue
-                text = tell(event, copy)
-                began, alike = event.at, ""
-                if isinstance(event, RelayAttempted):
-                    if not frozen:
-                        # A next hop has a message a moment before its reply is here.
-                        began -= datetime.timedelta(seconds=event.duration_seconds)
-                    alike = f"{server} {text.partition(' ')[2].partition(' ')[2]}"
-                    told.add((event.attempt, event.reply))
-                elif text in told or (isinstance(event, Relayed) and (event.attempts, event.reply) in told):
-                    continue
-                else:
-                    told.add(text)
-                yield _Stop(event.at, began, copy.depth, server, text, alike)
+        for event in happened[copy.message.id]:
+            text = _TELL[type(event)](event, copy)
+            began, alike = event.at, ""
+            if isinstance(event, RelayAttempted):
+                if not frozen:
+                    # A next hop has a message a moment before its reply is here.
+                    began -= datetime.timedelta(seconds=event.duration_seconds)
+                alike = f"{server} {text.partition(' ')[2].partition(' ')[2]}"
+                told.add((event.attempt, event.reply))
+            elif text in told or (isinstance(event, Relayed) and (event.attempts, event.reply) in told):
+                continue
+            else:
+                told.add(text)
+            yield _Stop(event.at, began, copy.depth, server, text, alike)
 
 
 def _name(source: Source) -> str:
