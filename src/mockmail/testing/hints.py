@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -195,23 +195,35 @@ def _failed_logins(query: _Q, world: World, protocols: tuple[str, ...] = ()) -> 
 
 def _passed_on(query: _Q, world: World, *, but: str = "") -> Iterator[str]:
     """What became of mail that fits and was to go on to another server, or is to come from one."""
-    journal = world.journal
-    for bounced in journal.of(Bounced) if but != "bounced" else ():
-        if fits_message(query, bounced.message, to=(*bounced.recipients, *bounced.addresses)):
-            yield f"{bounced.message.subject!r} bounced with {bounced.status}: {bounced.reply}"
-    for relayed in journal.of(Relayed) if but != "relayed" else ():
-        if fits_message(query, relayed.message, to=(*relayed.recipients, *relayed.addresses)):
-            yield (
-                f"{relayed.message.subject!r} was relayed to {relayed.via} at attempt {relayed.attempts}"
-                f" ({clock_time(relayed.at)}); look for it there."
-            )
+    if but != "bounced":
+        yield from _newest(
+            f"{bounced.message.subject!r} bounced with {bounced.status}: {bounced.reply}"
+            for bounced in world.journal.of(Bounced)
+            if fits_message(query, bounced.message, to=(*bounced.recipients, *bounced.addresses))
+        )
+    if but != "relayed":
+        yield from _newest(
+            f"{relayed.message.subject!r} was relayed to {relayed.via} at attempt {relayed.attempts}"
+            f" ({clock_time(relayed.at)}); look for it there."
+            for relayed in world.journal.of(Relayed)
+            if fits_message(query, relayed.message, to=(*relayed.recipients, *relayed.addresses))
+        )
     for source in query.source.neighbours() if query.kind is DELIVERED else (query.source,):
         elsewhere = f" at {source.settings.default_domain}" if source is not query.source else ""
-        if not elsewhere and but == "queued":
-            continue
-        for one in ask(source, partial(_queue, source.world)):
-            if fits_message(query, one.message, to=(*one.recipients, *one.addresses)):
-                yield _still_queued(one, elsewhere)
+        if elsewhere or but != "queued":
+            yield from _newest(
+                _still_queued(one, elsewhere)
+                for one in ask(source, partial(_queue, source.world))
+                if fits_message(query, one.message, to=(*one.recipients, *one.addresses))
+            )
+
+
+def _newest(sentences: Iterable[str]) -> Iterator[str]:
+    """The last few; of the others, how many there are."""
+    told = list(sentences)
+    yield from told[-_SHOWN:]
+    if len(told) > _SHOWN:
+        yield f"So it is with {len(told) - _SHOWN} more that came before."
 
 
 def _queue(world: World) -> list[QueuedMessage]:

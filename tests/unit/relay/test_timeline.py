@@ -271,6 +271,8 @@ def test_only_the_newest_messages_are_told_of(net, submit) -> None:
     text = failure(net["alice.test"].assert_relayed, timeout=0)
     assert re.findall(r"Timeline of '(.*)'", text) == ["Number 2", "Number 3", "Number 4"]
     assert text.endswith("\n\n(2 more messages fit, and came before.)")
+    assert re.findall(r"'(.*)' is still queued", text) == ["Number 2", "Number 3", "Number 4"]
+    assert "  * So it is with 2 more that came before.\n" in text
 
 
 def test_mail_that_goes_nowhere_else_has_no_timeline(net) -> None:
