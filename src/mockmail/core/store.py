@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mockmail.core.accounts import AccountState
@@ -38,6 +40,22 @@ __all__ = ["Store"]
 _ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGIT_OF_BYTE = bytes(ord(_ID_DIGITS[byte % 62]) for byte in range(256))
 _ID_LENGTH = 22
+_MANY = 1000
+"""Fewer new objects never make the collector walk more than the newest."""
+
+
+@contextmanager
+def _without_collection(count: int) -> Iterator[None]:
+    """For a step that makes ``count`` objects which all stay. So many at once would make the garbage collector walk all
+    the mail there is: it took two thirds of a COPY of 10,000 messages, which is done in 12 ms without."""
+    if count < _MANY or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class Store:
@@ -204,14 +222,15 @@ class Store:
         for entry in entries:
             if entry.flags not in spelled:
                 spelled[entry.flags] = target.spelled(entry.flags)
-        # Pairs that are made one by one cost the garbage collector nothing; lists of them made it walk all mail.
-        added = target.add((entry.message, spelled[entry.flags]) for entry in entries)
+        with _without_collection(len(entries)):
+            added = target.add((entry.message, spelled[entry.flags]) for entry in entries)
         self._record_copies(Copied, source.name, entries, target.name, added, actor)
         return added
 
     def move(self, source: Mailbox, entries: Sequence[Entry], target: Mailbox, actor: Actor) -> list[Entry]:
         """Move messages in one step (RFC 6851); the new entries, in the same order."""
-        added = target.add((entry.message, target.spelled(entry.flags)) for entry in entries)
+        with _without_collection(len(entries)):
+            added = target.add((entry.message, target.spelled(entry.flags)) for entry in entries)
         source.expunge({entry.uid for entry in entries})
         self._record_copies(Moved, source.name, entries, target.name, added, actor)
         return added

@@ -7,19 +7,16 @@ it stands. What is kept of other mail is bounded, and beyond the bound made anew
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import accumulate
 
 from mockmail.mime.charsets import guess
 from mockmail.mime.headers import HeaderBlock, decode_words, find_empty_line, scan
 from mockmail.mime.parts import Part, parse
 from mockmail.mime.text import part_text
 
-__all__ = ["SearchText", "fold", "header_lacks", "left_to_read"]
+__all__ = ["SearchText", "fold", "header_lacks"]
 
-_JOINED_BYTES = 256 * 1024
 _KEPT_CHARACTERS = 64 * 1024
 _WINDOW_BYTES = 2048
 
@@ -47,26 +44,6 @@ def fold(text: str) -> str:
     return _with_plain_line_ends(text).casefold()
 
 
-def left_to_read(raws: Sequence[bytes], word: bytes) -> Sequence[int]:
-    """Positions, ascending, of the messages that may have ``word``, of small US-ASCII letters and digits: all but those
-    that ``SearchText.lacks`` would find to lack it, without anything being kept of these. A look at small messages
-    together costs half of a look at each."""
-    if len(raws) < 2 or sum(map(len, raws)) > _JOINED_BYTES:
-        return range(len(raws))
-    lower = b"\n".join(raws).lower()
-    if not lower.isascii() or not _has_simple_charsets(lower):
-        return range(len(raws))
-    stops = list(accumulate(len(raw) + 1 for raw in raws))
-    left: set[int] = set()
-    for mark in (word, b"-transfer-encoding", b"=?"):
-        at = lower.find(mark) if mark != b"=?" or b"?" in lower else -1  # one byte is found 25 times faster than two
-        while at >= 0:
-            position = bisect_right(stops, at)
-            left.add(position)
-            at = lower.find(mark, stops[position])
-    return sorted(left)
-
-
 def header_lacks(raw: bytes, word: bytes) -> bool:
     """Whether ``word``, of small US-ASCII letters and digits, is certainly nowhere in the header of ``raw``: a look at
     its bytes, where none are encoded, spares reading its fields."""
@@ -74,6 +51,7 @@ def header_lacks(raw: bytes, word: bytes) -> bool:
     if stop < 0:
         stop = find_empty_line(raw, 0, len(raw))
     head = (raw[:stop] if stop >= 0 else raw).lower()
+    # One byte is found 25 times faster than two.
     return word not in head and (b"?" not in head or b"=?" not in head) and head.isascii()
 
 
@@ -226,17 +204,12 @@ def _tells_plain_text(header: str) -> bool:
 
 def _reads_as_it_stands(lower: bytes) -> bool:
     """Whether no word of the bodies in a US-ASCII message (in lower case) can come out of an encoding."""
-    if not _has_simple_charsets(lower):
+    charsets = lower.count(b"charset")
+    if charsets and charsets != lower.count(b"charset=utf-8") and charsets != len(_simple_charsets(lower)):
         return False
     if b"-transfer-encoding" not in lower:
         return True
     return not (b"base64" in lower or b"quoted-printable" in lower or b"uu" in lower)
-
-
-def _has_simple_charsets(lower: bytes) -> bool:
-    """Whether all charsets named have US-ASCII in them as it is."""
-    charsets = lower.count(b"charset")
-    return not charsets or charsets in (lower.count(b"charset=utf-8"), len(_simple_charsets(lower)))
 
 
 def _words_read(raw: bytes) -> bytes | None:

@@ -99,6 +99,7 @@ class Interpreter(SMTP):
             "RCPT": commands.rcpt,
             "DATA": commands.data,
             "BDAT": commands.bdat,
+            "QUIT": commands.quit,
         }
         self._replies.clear()
         self.session = self._create_session()
@@ -154,8 +155,8 @@ class Interpreter(SMTP):
     async def smtp_EHLO(self, hostname: str | None) -> None:
         reply = self.commands.ehlo(hostname)
         if reply.startswith("250"):
+            # Its envelope is as open() left it: MAIL and RCPT are not aiosmtpd's.
             assert self.session is not None  # made by open()
-            self._set_rset_state()  # type: ignore[no-untyped-call]
             self.session.extended_smtp = True
             self.session.host_name = hostname
         self._replies.append(reply)

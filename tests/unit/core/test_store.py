@@ -1,3 +1,4 @@
+import gc
 from datetime import timedelta
 
 import pytest
@@ -116,6 +117,32 @@ def test_copy_keeps_flags_in_the_spelling_of_the_target(world):
     assert (event.folder, event.uid, event.to_folder, event.new_uid) == ("INBOX", 1, "b", 2)
     assert world.store.copy(account.inbox, [], target, ACTOR) == []
     assert len(world.journal.of(Copied)) == 1
+
+
+@pytest.mark.parametrize("step", ["copy", "move"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_many_messages_at_once_have_the_garbage_collector_walk_no_mail(world, step, enabled):
+    account = world.account("bob@example.test")
+    message = world.store.new_message(b"Subject: x\r\n\r\n")
+    entries = account.inbox.add([(message, frozenset())] * 5000)
+    target = account.create("Kept")
+    walks: list[int] = []
+
+    def note(phase: str, details: dict[str, int]) -> None:
+        walks.append(details["generation"])
+
+    was_enabled = gc.isenabled()
+    gc.collect()
+    (gc.enable if enabled else gc.disable)()
+    gc.callbacks.append(note)
+    try:
+        getattr(world.store, step)(account.inbox, entries, target, Actor("imap", "imap-1", account.address))
+        assert gc.isenabled() is enabled
+    finally:
+        gc.callbacks.remove(note)
+        (gc.enable if was_enabled else gc.disable)()
+    assert len(target.entries) == 5000
+    assert len(walks) <= 2 * 2  # each begins and ends
 
 
 def test_move_is_one_step_and_tells_every_view(world):

@@ -1,8 +1,6 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mockmail.mime.search_text import SearchText, header_lacks, left_to_read
+from mockmail.mime.search_text import SearchText, header_lacks
 
 
 @pytest.mark.parametrize(
@@ -67,37 +65,3 @@ def test_a_header_is_lines_of_folded_fields_each_word_decoded_too():
     assert SearchText(raw).header == "\nfrom x@y mon\nsubject:\tgrün a\nsubject:\t=?utf-8?q?gr=c3=bcn?= a\nto: b\n"
     assert SearchText(raw[14:]).field("to") == " b"
     assert SearchText(raw).field("cc") is None
-
-
-MIXED = (
-    b"Subject: hay\r\n\r\nhay",
-    b"Subject: Needle\r\n\r\n",
-    b"Subject: hay\r\n\r\nneedle",
-    b"Subject: =?us-ascii?q?n=65edle?=\r\n\r\n",
-    b"Content-Transfer-Encoding: base64\r\n\r\nbmVlZGxl",
-    b'Content-Type: text/plain; charset="UTF-8"\r\n\r\nhay',
-    b"Subject: nee",
-    b"dle: x\r\n\r\n=",
-    b"?",
-    b"",
-    b"Subject: needle",
-)
-
-
-def test_what_is_left_to_read_is_known_from_all_together():
-    assert left_to_read(MIXED, b"needle") == [1, 2, 3, 4, 10]
-
-
-@pytest.mark.parametrize("odd", [b"\xff", b"Content-Type: text/plain; charset=utf-7\r\n\r\n+AG4-eedle", b"x" * 300_000])
-def test_everything_is_left_to_read_where_one_message_may_hide_words_or_is_large(odd):
-    assert list(left_to_read([*MIXED, odd], b"needle")) == list(range(len(MIXED) + 1))
-
-
-MARKS = ["needle", "NEEDLE", "need", "le", "=?", "=?utf-8?q?n=65edle?=", "\r\n", "-Transfer-Encoding: base64"]
-MARKS += ["charset=", "charset=utf-8", "charset=utf-7", "é", "=", "?"]
-
-
-@given(st.lists(st.lists(st.sampled_from(MARKS)).map(lambda marks: "".join(marks).encode()), max_size=8))
-def test_what_is_not_left_to_read_lacks_the_word(raws):
-    for raw in (raws[at] for at in set(range(len(raws))) - set(left_to_read(raws, b"needle"))):
-        assert SearchText(raw).lacks(b"needle")

@@ -181,6 +181,15 @@ def test_a_thousand_recipients_are_taken(client):
     assert c.mail(*(f"r{number}@b.test" for number in range(1000))).startswith("250")
 
 
+@pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
+def test_all_recipients_share_one_copy_of_the_bytes(client, protocol):
+    c = client(world(), protocol=protocol).start()
+    addresses = [f"r{number}@b.test" for number in range(50)]
+    c.mail(*addresses, text=b"Subject: x\r\n\r\n" + b"text\r\n" * 20_000)
+    messages = [c.world.account(address).inbox.entries[0].message for address in addresses]
+    assert len({id(message.raw) for message in messages}) == len({id(message) for message in messages}) == 1
+
+
 def test_a_message_makes_mistakes_forgotten(client):
     c = client(world(), error_limit=3).start()
     c.say("FOO", "FOO")

@@ -21,7 +21,7 @@ from mockmail.core.views import MailboxView
 from mockmail.imap.search import keys
 from mockmail.imap.search.keys import Key, Needle
 from mockmail.mime.dates import parse_date
-from mockmail.mime.search_text import SearchText, fold, header_lacks, left_to_read
+from mockmail.mime.search_text import SearchText, fold, header_lacks
 
 __all__ = ["Found", "evaluate"]
 
@@ -262,7 +262,7 @@ class _Plan:
 
         def select(indices: list[int]) -> list[int]:
             matching = []
-            for index in indices if word is None else _left_to_read(entries, indices, word):
+            for index in indices:
                 message = entries[index].message.derived("search text", _search_text)
                 if word is not None and message.lacks(word):
                     continue
@@ -275,11 +275,6 @@ class _Plan:
 
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")
 _WORDS = re.compile(r"[a-z0-9]+")
-
-
-def _left_to_read(entries: Sequence[Entry], indices: list[int], word: bytes) -> list[int]:
-    raws = [entries[index].message.raw for index in indices]
-    return [indices[position] for position in left_to_read(raws, word)]
 
 
 def _search_text(message: Message) -> SearchText:
