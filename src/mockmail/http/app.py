@@ -20,6 +20,8 @@ from uvicorn.server import ServerState
 
 from mockmail.http.desk import Desk, Served
 from mockmail.http.guard import BODY_SECONDS, Guard
+from mockmail.http.witness import Witness
+from mockmail.wire.transcript import Record
 from mockmail.wire.virtual import ForeignListener
 
 if TYPE_CHECKING:
@@ -112,12 +114,12 @@ def routes() -> list[BaseRoute]:
     return [route for module in (*mailpit, *ours) for route in module.ROUTES]
 
 
-def application(desk: Desk) -> Guard:
+def application(desk: Desk) -> Witness:
     """The ASGI application of a server."""
     starlette = Starlette(routes=routes(), exception_handlers={HTTPException: _refuse})
     starlette.router.redirect_slashes = False
     starlette.state.desk = desk
-    return Guard(starlette, desk)
+    return Witness(Guard(starlette, desk), desk)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
@@ -148,7 +150,9 @@ def http_listener(
     state = ServerState()
     state.default_headers = [(b"server", b"mockmail")]
 
-    def protocols(session: str, loop: asyncio.AbstractEventLoop) -> asyncio.Protocol:
-        return _HTTP(config, state, {"session": session}, loop)
+    def protocols(
+        session: str, record: Callable[[], Record], abort: Callable[[], None], loop: asyncio.AbstractEventLoop
+    ) -> asyncio.Protocol:
+        return _HTTP(config, state, {"session": session, "record": record, "abort": abort}, loop)
 
     return ForeignListener("http", protocols, connections, host=settings.host, port=settings.http_port or 0)

@@ -48,7 +48,8 @@ _GRANT = _object(
 )  # fmt: skip
 _PATTERN = _object("pattern", pattern=_text(), flags={"type": "integer", "minimum": 0, "maximum": 1023})
 _FAULT = _object(
-    protocol={"enum": ["smtp", "lmtp", "pop3", "imap"]}, command=_text(), scenario=_text(), reply=_text(), drop=_FLAG,
+    protocol={"enum": ["smtp", "lmtp", "pop3", "imap", "http"]}, command=_text(), scenario=_text(), reply=_text(),
+    drop=_FLAG,
     after_bytes=_COUNT, delay={"type": "number"}, half_close=_FLAG, throttle={"type": "number"}, garble=_FLAG,
     refuse=_FLAG, hang=_FLAG, wrong_tag=_FLAG, partial_literal=_FLAG, account={"oneOf": [_text(), _PATTERN]},
     to={"oneOf": [_text(), _PATTERN, _STRINGS]},

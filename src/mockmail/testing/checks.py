@@ -57,4 +57,6 @@ def _is_protocol_error(command: Command) -> bool:
     if command.protocol == "pop3":
         # A login that failed is no error of the protocol; -ERR says no more than that.
         return command.name.upper() not in _POP3_LOGINS and _POP3_ERROR(command.reply) is not None
+    if command.protocol == "http":
+        return False  # its statuses tell what was asked for, and not how
     return _SMTP_SYNTAX_OR_STATE(command.reply) is not None

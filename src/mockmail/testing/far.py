@@ -108,6 +108,10 @@ class RemoteFaults:
         """A fault of IMAP, such as ``imap("FETCH", after_bytes=100)``: carried out, and lost in mid-reply."""
         return self._add("imap", command, options)
 
+    def http(self, command: str, **options: Unpack[FaultOptions]) -> RemoteFault:
+        """A fault of HTTP, such as ``http("GET /api/v1/messages", reply="503 Busy")``."""
+        return self._add("http", command, options)
+
     def _add(self, protocol: str, command: str, options: Mapping[str, Any]) -> RemoteFault:
         self._check(options)
         body = {name: _encoded(name, value) for name, value in options.items()}

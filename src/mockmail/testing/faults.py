@@ -49,6 +49,7 @@ def vocabularies() -> dict[str, Vocabulary]:
         "smtp": Vocabulary(smtp.COMMANDS | extended, logins=frozenset({"AUTH"})),
         "lmtp": Vocabulary(smtp.LMTP_COMMANDS | extended, logins=frozenset({"AUTH"})),
         "pop3": Vocabulary(pop3.COMMANDS, logins=pop3.LOGIN_COMMANDS),
+        "http": Vocabulary(frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}), places=True),
         "imap": Vocabulary(imap_commands, logins=frozenset({"LOGIN", "AUTHENTICATE"}), tagged=True),
     }
 
@@ -79,6 +80,11 @@ class Faults:
     def imap(self, command: str, **options: Unpack[FaultOptions]) -> Fault:
         """A fault of IMAP, such as ``imap("FETCH", after_bytes=100)``: carried out, and lost in mid-reply."""
         return self.plan.add("imap", command, **options)
+
+    def http(self, command: str, **options: Unpack[FaultOptions]) -> Fault:
+        """A fault of HTTP: at a method, a path or both, such as ``http("GET /api/v1/message/*", reply="503 Busy")``.
+        ``CONNECT`` can be refused; else there are ``reply`` (a status and a text), ``drop``, ``delay`` and ``hang``."""
+        return self.plan.add("http", command, **options)
 
     def scenario(self, name: str) -> list[Fault]:
         """Faults that go together, by name: see :data:`SCENARIOS`."""

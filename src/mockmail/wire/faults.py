@@ -42,6 +42,9 @@ class Vocabulary:
     """Those that log in; all of them are meant by ``"AUTH"``."""
     tagged: bool = False
     """Whether there are tags and literals."""
+    places: bool = False
+    """Whether commands are methods and places, ``"GET /a/b"``, either of which names them; a place may end in ``*``.
+    Then a reply is a status and a text, and faults do not act on single bytes."""
 
 
 _numbers = itertools.count(1)
@@ -172,7 +175,15 @@ class Fault:
         if wanted == "*":
             if name in PHASES:
                 return False
-        elif not (name == wanted or name.endswith(" " + wanted) or (wanted == "AUTH" and name in logins)):
+        elif wanted.endswith("*"):
+            if not any(one.startswith(wanted[:-1]) for one in (name, name.partition(" ")[2])):
+                return False
+        elif not (
+            name == wanted
+            or name.endswith(" " + wanted)
+            or name.startswith(wanted + " /")
+            or (wanted == "AUTH" and name in logins)
+        ):
             return False
         if self.account is not None and not _is(self.account, command.account):
             return False
@@ -242,7 +253,7 @@ class FaultPlan:
 
         Raises ``ConfigurationError`` for unknown names and contradictions.
         """
-        command = " ".join(command.upper().split())
+        command = _normal(command)
         vocabulary = self._vocabulary(protocol, command)
         fault = Fault(
             self, protocol, command, reply=reply, drop=drop, after_bytes=after_bytes, delay=delay,
@@ -284,7 +295,7 @@ class FaultPlan:
         rules = self.rules
         if not rules:
             return None
-        command = Command(self._now(), protocol, name.upper(), arguments, account or "", session, "")
+        command = Command(self._now(), protocol, _normal(name), arguments, account or "", session, "")
         vocabulary = self._vocabularies.get(protocol)
         logins = vocabulary.logins if vocabulary is not None else frozenset()
         fired = None
@@ -304,12 +315,16 @@ class FaultPlan:
         if vocabulary is None:
             known = ", ".join(sorted(self._vocabularies))
             raise ConfigurationError(f"faults know no protocol {protocol!r}; write one of {known}.")
+        method, _, place = command.rpartition(" ") if command.startswith("/") else command.partition(" ")
+        if vocabulary.places and (place.startswith("/") and (not method or method in vocabulary.commands)):
+            return vocabulary
         if command not in EVERYWHERE and command not in vocabulary.commands:
             known = ", ".join(sorted(EVERYWHERE | vocabulary.commands))
             raise ConfigurationError(f"{protocol} has no command or phase {command!r}; write one of {known}.")
         return vocabulary
 
 
+_STATUS = re.compile("[2-5][0-9][0-9](?: .*)?").fullmatch
 _ACTS = (
     "reply", "drop", "after_bytes", "delay_seconds", "half_close", "throttle", "garble", "refuse", "hang", "wrong_tag",
     "partial_literal",
@@ -318,6 +333,12 @@ _NO_DELAY = ("delay_seconds", 0)
 _ENDINGS = ("reply", "drop", "after_bytes", "half_close", "refuse", "hang", "partial_literal")
 """Only one of these can happen to one command; but a reply may be cut."""
 _OF_OUTPUT = frozenset({"after_bytes", "half_close", "partial_literal"})
+
+
+def _normal(command: str) -> str:
+    """Commands in capitals; places as they are."""
+    words = command.split()
+    return " ".join(word if word.startswith("/") else word.upper() for word in words)
 
 
 def _check_acts(fault: Fault, vocabulary: Vocabulary) -> None:
@@ -349,6 +370,13 @@ def _check_acts(fault: Fault, vocabulary: Vocabulary) -> None:
         raise ConfigurationError(
             f"{where} cannot do {name}: {fault.protocol} has no tags or literals; try garble=True."
         )
+    if vocabulary.places:
+        unfit = [name for name in acts if name not in ("reply", "drop", "delay_seconds", "hang", "refuse")]
+        if unfit or (fault.reply is not None and not _STATUS(fault.reply)):
+            raise ConfigurationError(
+                f"{where} can be a reply with a status ('503 Busy'), drop, delay, hang, or refuse at CONNECT; it says"
+                f" {', '.join(unfit) or repr(fault.reply)}."
+            )
     if fault.reply is not None and ("\r" in fault.reply or "\n" in fault.reply):
         raise ConfigurationError(f"{where} has a line end in reply={fault.reply!r}; write one line without it.")
 

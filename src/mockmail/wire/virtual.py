@@ -11,8 +11,10 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from mockmail.wire.connection import reset_on_close
 from mockmail.wire.connections import Connections
 from mockmail.wire.listener import Listener
+from mockmail.wire.transcript import Record
 
 if TYPE_CHECKING:
     from mockmail.wire.contract import Link, Session
@@ -23,12 +25,14 @@ __all__ = ["Foreign", "ForeignListener", "ProtocolFactory"]
 IDLE_SECONDS = 60.0
 """How long a connection may pass without a byte in either direction."""
 
-ProtocolFactory = Callable[[str, asyncio.AbstractEventLoop], asyncio.Protocol]
-"""Given the name of the session, and the loop."""
+ProtocolFactory = Callable[[str, Callable[[], Record], Callable[[], None], asyncio.AbstractEventLoop], asyncio.Protocol]
+"""Given the name of the session, its record in the transcript (made when it is first asked for), what cuts the
+connection, and the loop."""
 
 
 class ForeignListener(Listener):
-    """A port whose connections are given to protocols that ``protocols`` makes. It has no TLS, and no faults."""
+    """A port whose connections are given to protocols that ``protocols`` makes. It has no TLS, and of
+    faults only those that refuse the connection; the rest is for who knows the protocol."""
 
     def __init__(
         self, protocol: str, protocols: ProtocolFactory, connections: Connections, *, host: str, port: int
@@ -52,8 +56,28 @@ class ForeignListener(Listener):
     def _admit(self, accepted: socket.socket, peer: tuple[str, int]) -> None:
         runtime = self._runtime
         assert runtime is not None
+        fault = self.connections.connecting(self.protocol)
+        if fault is not None and fault.refuse:
+            reset_on_close(accepted)
+            accepted.close()
+            return
+        transcript = self.connections.transcript
         name = self.connections.name(self.protocol)
-        guest = Foreign(runtime, accepted, lambda: self._protocols(name, runtime.loop), self._guests)
+        records: list[Record] = []
+
+        def record() -> Record:
+            if not records:
+                records.append(transcript.open(self.protocol, name, peer))
+            return records[0]
+
+        def make() -> asyncio.Protocol:
+            return self._protocols(name, record, guest.abort, runtime.loop)
+
+        def ended() -> None:
+            for one in records:
+                transcript.close(one)
+
+        guest = Foreign(runtime, accepted, make, self._guests, ended)
         task = runtime.spawn(runtime.loop.connect_accepted_socket(lambda: guest, accepted))
         # A stop may cancel the task before its first step, when no transport owns the socket yet.
         task.add_done_callback(lambda task: accepted.close() if task.cancelled() else None)
@@ -72,9 +96,11 @@ class Foreign(asyncio.Protocol):
         accepted: socket.socket,
         make: Callable[[], asyncio.Protocol],
         guests: dict[Foreign, None],
+        ended: Callable[[], None],
     ) -> None:
         self._runtime = runtime
         self._guests = guests
+        self._ended = ended
         self._socket = accepted
         self._make = make
         self._timer: asyncio.TimerHandle | None = None
@@ -108,6 +134,7 @@ class Foreign(asyncio.Protocol):
             self._timer.cancel()
         self._runtime.detach(self)
         self._guests.pop(self, None)
+        self._ended()
         if self.inner is not None:
             self._pass(self.inner.connection_lost, exc)
 
