@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
 import os
 import re
 import shutil
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from mockmail.core.mbox import join_message, split_messages
 from mockmail.errors import ConfigurationError
 
 __all__ = ["FORMATS", "Archived", "read_archive", "write_archive"]
@@ -20,12 +23,14 @@ MARKER = ".mockmail-archive"
 """Stands in what was written here, which alone is written over."""
 INBOX = "INBOX"
 _NAME_LIMIT_BYTES = 200
-_FLAG_OF = {"D": "\\Draft", "F": "\\Flagged", "R": "\\Answered", "S": "\\Seen", "T": "\\Deleted"}
+_FLAG_OF = {
+    "D": "\\Draft", "F": "\\Flagged", "P": "$Forwarded", "R": "\\Answered", "S": "\\Seen", "T": "\\Deleted",
+}  # fmt: skip
 """Letters of Maildir, in the order in which they must stand."""
 _LETTER_OF = {flag: letter for letter, flag in _FLAG_OF.items()}
-_FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
-_QUOTED_FROM_LINE = re.compile(rb"^>(>*From )", re.MULTILINE)
-_SEPARATOR = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From (\S*) +(.*?)\r?\n")
+_KEYWORDS = "dovecot-keywords"
+"""Says which keyword each of the letters from ``a`` is, a line each, as Dovecot has it."""
+_KEYWORD_LIMIT = 26
 _ESCAPED = re.compile(r"%([0-9A-F]{2})")
 
 
@@ -55,8 +60,11 @@ def _escaped(name: str, *, also: str = "") -> str:
     )
     if text.startswith("."):
         text = "%2E" + text[1:]
-    if len(text.encode("utf-8", "surrogateescape")) > _NAME_LIMIT_BYTES:
-        raise ConfigurationError(f"{name[:60]!r}... is too long for the name of a file; give the folder a shorter one.")
+    encoded = text.encode("utf-8", "surrogateescape")
+    if len(encoded) > _NAME_LIMIT_BYTES:
+        # Mail is not lost for its folder's name: what a file system has no room for is told apart by a digest.
+        short = encoded[: _NAME_LIMIT_BYTES - 20].decode("utf-8", "ignore")
+        text = f"{re.sub(r'%.?$', '', short)}~{hashlib.sha256(encoded).hexdigest()[:16]}"
     return text or "%"
 
 
@@ -77,13 +85,17 @@ def read_archive(path: Path) -> Iterator[Archived]:
     name accounts (what has an ``@``) and folders. ``ConfigurationError`` when there is nothing there.
 
     Lines end in CRLF afterwards, as they do on the wire; what was written here is given back byte for byte."""
-    reader = _Reader(exact=(path / MARKER).exists())
-    if path.is_dir():
-        yield from reader.directory(path, None, ())
-    elif path.is_file():
-        yield from reader.file(path, None, ())
-    else:
-        raise ConfigurationError(f"There is no file or directory {str(path)!r} to load.")
+    try:
+        reader = _Reader(exact=(path / MARKER).exists())
+        if path.is_dir():
+            yield from reader.directory(path, None, ())
+        elif path.is_file():
+            yield from reader.file(path, None, ())
+        else:
+            raise ConfigurationError(f"There is no file or directory {str(path)!r} to load.")
+    except OSError as error:
+        where = error.filename or str(path)
+        raise ConfigurationError(f"{str(where)!r} cannot be loaded: {error.strerror or error}.") from None
 
 
 def _folder_of(parts: Sequence[str]) -> str:
@@ -107,7 +119,7 @@ class _Reader:
                     yield from self.directory(below, name, parts)
                 else:
                     yield from self.directory(below, account, (*parts, name))
-            elif below.suffix.lower() in (".eml", ".mbox"):
+            elif below.suffix.lower() in (".eml", ".mbox") and below.is_file():
                 yield from self.file(below, account, parts)
 
     def file(self, path: Path, account: str | None, parts: tuple[str, ...]) -> Iterator[Archived]:
@@ -126,29 +138,19 @@ class _Reader:
         return raw if self._exact or b"\r\n" in raw else raw.replace(b"\n", b"\r\n")
 
     def _mbox(self, file: BinaryIO, account: str | None, folder: str) -> Iterator[Archived]:
-        """The variant "mboxrd": every line that begins with ``From``, behind any ``>``, has one ``>`` more."""
-        whole = file.read()
-        separators = list(_SEPARATOR.finditer(whole))
-        for separator, following in zip(separators, [*separators[1:], None], strict=True):
-            body = whole[separator.end() : len(whole) if following is None else following.start()]
-            # The empty line between messages ends as all lines of the file do.
-            body = body[:-2] if body.endswith(b"\r\n\r\n") and not self._exact else body.removesuffix(b"\n")
-            sender = separator[1].decode("utf-8", "replace")
-            yield Archived(
-                self._lines(_QUOTED_FROM_LINE.sub(rb"\1", body)),
-                account,
-                folder,
-                received_at=_mbox_date(separator[2].decode("ascii", "replace")),
-                sender="" if sender == "MAILER-DAEMON" else sender,
-            )
+        for raw, sender, received_at, flags in split_messages(file.read()):
+            yield Archived(raw, account, folder, flags, received_at, sender)
 
     def _maildir(self, path: Path, account: str | None, parts: tuple[str, ...]) -> Iterator[Archived]:
         """A Maildir, with the folders that Maildir++ puts into ``.Name.Sub``."""
         for place, folder in [(path, parts), *_maildir_folders(path, parts)]:
             files = [one for kind in ("new", "cur") for one in (place / kind).iterdir() if one.name[:1] != "."]
+            flag_of = {**_FLAG_OF, **_read_keywords(place / _KEYWORDS)}
             for file in sorted(files, key=lambda one: (one.stat().st_mtime, one.name)):
+                if not file.is_file():
+                    continue
                 _, _, letters = file.name.partition(":2,")
-                flags = frozenset(_FLAG_OF[letter] for letter in letters if letter in _FLAG_OF)
+                flags = frozenset(flag_of[letter] for letter in letters if letter in flag_of)
                 yield Archived(self._lines(file.read_bytes()), account, _folder_of(folder), flags, _time_of(file))
 
 
@@ -156,12 +158,15 @@ def _time_of(path: Path) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC)
 
 
-def _mbox_date(text: str) -> datetime.datetime | None:
-    try:
-        found = datetime.datetime.strptime(" ".join(text.split()[:5]), "%a %b %d %H:%M:%S %Y")
-    except ValueError:
-        return None
-    return found.replace(tzinfo=datetime.UTC)
+def _read_keywords(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    found = {}
+    for line in path.read_text("utf-8", "replace").splitlines():
+        number, _, keyword = line.partition(" ")
+        if number.isascii() and number.isdigit() and int(number) < _KEYWORD_LIMIT and keyword:
+            found[chr(ord("a") + int(number))] = keyword
+    return found
 
 
 def _maildir_folders(path: Path, parts: tuple[str, ...]) -> list[tuple[Path, tuple[str, ...]]]:
@@ -189,17 +194,18 @@ def write_archive(path: Path, archive_format: str, messages: Iterable[Archived])
     count = 0
     for count, message in enumerate(messages, 1):  # noqa: B007 - the last number is how many
         by_folder[message.account or "unknown", message.folder].append(message)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.resolve()
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
     try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
         (fresh / MARKER).write_text(f"{archive_format}\n", "utf-8")
         writer(fresh, by_folder)
         _take_place(fresh, path)
-    except BaseException:
+    except OSError as error:
+        raise ConfigurationError(f"Mail cannot be saved in {str(path)!r}: {error.strerror or error}.") from None
+    finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise
     return count
 
 
@@ -209,8 +215,12 @@ def _take_place(fresh: Path, path: Path) -> None:
         return
     before = path.with_name(f".{path.name}.{os.getpid()}.old")
     path.rename(before)
-    fresh.rename(path)
-    shutil.rmtree(before)
+    try:
+        fresh.rename(path)
+    except OSError:
+        before.rename(path)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _write_eml(path: Path, folders: Mapping[tuple[str, str], Sequence[Archived]]) -> None:
@@ -231,10 +241,7 @@ def _write_mbox(path: Path, folders: Mapping[tuple[str, str], Sequence[Archived]
         with (place / f"{_escaped(last)}.mbox").open("wb") as file:
             for message in messages:
                 at = message.received_at or datetime.datetime.now(datetime.UTC)
-                sender = re.sub(r"\s", "-", message.sender or "") or "MAILER-DAEMON"
-                line = f"From {sender} {at.astimezone(datetime.UTC):%a %b %d %H:%M:%S %Y}\n"
-                end = b"\n" if message.raw.endswith(b"\n") else b"\n\n"
-                file.write(line.encode("utf-8", "surrogateescape") + _FROM_LINE.sub(rb">\1", message.raw) + end)
+                file.write(join_message(message.raw, message.sender or "", at, message.flags))
 
 
 def _write_maildir(path: Path, folders: Mapping[tuple[str, str], Sequence[Archived]]) -> None:
@@ -247,9 +254,14 @@ def _write_maildir(path: Path, folders: Mapping[tuple[str, str], Sequence[Archiv
                 (one / kind).mkdir(parents=True, exist_ok=True)
         if place != home:
             (place / "maildirfolder").touch()
+        keywords = sorted({flag for one in messages for flag in one.flags if flag not in _LETTER_OF})[:_KEYWORD_LIMIT]
+        letter_of = {**_LETTER_OF, **{keyword: chr(ord("a") + at) for at, keyword in enumerate(keywords)}}
+        if keywords:
+            lines = "".join(f"{at} {keyword}\n" for at, keyword in enumerate(keywords))
+            (place / _KEYWORDS).write_text(lines, "utf-8")
         for number, message in enumerate(messages, 1):
             at = message.received_at or datetime.datetime.now(datetime.UTC)
-            letters = "".join(sorted(_LETTER_OF[flag] for flag in message.flags if flag in _LETTER_OF))
+            letters = "".join(sorted(letter_of[flag] for flag in message.flags if flag in letter_of))
             name = f"{int(at.timestamp())}.M{at.microsecond}P{number:06}.mockmail"
             target = place / "cur" / f"{name}:2,{letters}" if letters else place / "new" / name
             _write(target, message.raw, message.received_at)
@@ -258,7 +270,9 @@ def _write_maildir(path: Path, folders: Mapping[tuple[str, str], Sequence[Archiv
 def _write(path: Path, raw: bytes, received_at: datetime.datetime | None) -> None:
     path.write_bytes(raw)
     if received_at is not None:
-        os.utime(path, (received_at.timestamp(), received_at.timestamp()))
+        # A time before the system's first stays now.
+        with contextlib.suppress(OSError, OverflowError):
+            os.utime(path, (received_at.timestamp(), received_at.timestamp()))
 
 
 _WRITERS: Mapping[str, _Writer] = {"eml": _write_eml, "mbox": _write_mbox, "maildir": _write_maildir}

@@ -42,8 +42,8 @@ class Archives(Seeding):
         format: Literal["eml", "mbox", "maildir"] = "eml",  # noqa: A002  the word for it
     ) -> int:
         """Write all mail that is in mailboxes into a directory, by account and folder, byte for byte, and return how
-        many messages there were. Flags are kept by Maildir alone. What was saved there before is replaced when all is
-        written; ``ConfigurationError`` for anything else that is there."""
+        many messages there were. Flags are kept by mbox and Maildir. What was saved there before is replaced when
+        all is written; ``ConfigurationError`` for anything else that is there, and where nothing can be written."""
         __tracebackhide__ = True
         lying = ask(self, partial(held, self.world))
         return write_archive(

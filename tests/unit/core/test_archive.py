@@ -4,6 +4,7 @@ import datetime
 import email.policy
 import mailbox
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -57,12 +58,45 @@ def test_many_come_back_in_order_with_their_folders(tmp_path, archive_format):
     assert {one.name for one in tmp_path.iterdir()} == {"mail"}, "nothing is written beside it"
 
 
-def test_maildir_keeps_flags(tmp_path):
-    flags = frozenset({"\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted"})
-    one, other = round_trip(
-        tmp_path / "m", "maildir", Archived(HI, BOB, flags=flags | {"$Keyword"}), Archived(HI, BOB, "Old")
+FLAGS = frozenset({"\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted", "$Forwarded", "$Keyword", "zzz"})
+STATUS = b"Status: RO\r\nX-Status: A\r\nX-Keywords: x\r\nX-Mockmail: \r\nSubject: whose?\r\n\r\n"
+
+
+@pytest.mark.parametrize("archive_format", ["mbox", "maildir"])
+@pytest.mark.parametrize(
+    "raw",
+    [HI, STATUS, b"Subject: x\r\n" + STATUS, b"Subject: no end\r\n\r\nno end", b"X-Mockmail: as-is\n\nx\n", b"", b"\r"],
+)
+def test_flags_come_back_with_the_bytes(tmp_path, archive_format, raw):
+    one, other, old = round_trip(
+        tmp_path / "m", archive_format, Archived(raw, BOB, flags=FLAGS), Archived(raw, BOB), Archived(raw, BOB, "Old")
     )
-    assert (one.flags, other.flags) == (flags, frozenset())
+    assert {one.flags, other.flags, old.flags} == {FLAGS, frozenset()}
+    assert [one.raw, other.raw, old.raw] == [raw] * 3
+
+
+def test_what_other_programs_say_of_flags(tmp_path):
+    box = mailbox.mbox(tmp_path / "in.mbox")
+    message = mailbox.mboxMessage(b"To: ann@example.test\nSubject: Hi\n\nHello\n")
+    message.set_flags("RAF")
+    message.set_from("eve@else.test", AT.timetuple())
+    box.add(message)
+    box.close()
+    (found,) = read_archive(tmp_path / "in.mbox")
+    assert (found.flags, found.sender, found.received_at) == (
+        {"\\Seen", "\\Answered", "\\Flagged"}, "eve@else.test", AT,
+    )  # fmt: skip
+
+
+def test_the_standard_library_sees_our_flags(tmp_path):
+    message = Archived(HI, BOB, flags=FLAGS, received_at=AT)
+    write_archive(tmp_path / "mbox", "mbox", [message])
+    box = mailbox.mbox(tmp_path / "mbox" / BOB / "INBOX.mbox")
+    assert set(box[0].get_flags()) == set("ROADFT")
+    box.close()
+    write_archive(tmp_path / "maildir", "maildir", [message])
+    ((_, message),) = mailbox.Maildir(tmp_path / "maildir" / BOB).items()
+    assert set(message.get_flags()) == set("DFPRSTab")
 
 
 def test_the_standard_library_reads_our_mbox(tmp_path):
@@ -121,13 +155,45 @@ def test_what_was_saved_before_is_replaced_and_nothing_else_is(tmp_path):
     assert (tmp_path / "thesis" / "chapter").read_text() == "x"
 
 
-def test_a_failure_leaves_what_was_there(tmp_path):
+def test_a_failure_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "mail"
     write_archive(path, "eml", [Archived(HI, BOB)])
-    with pytest.raises(ConfigurationError, match="too long for the name of a file"):
-        write_archive(path, "eml", [Archived(HI, BOB, "x" * 300)])
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(ConfigurationError, match=r"cannot be saved in .*: No space left on device"):
+        write_archive(path, "eml", [Archived(HI, BOB)] * 2)
+    monkeypatch.undo()
     assert len(list(read_archive(path))) == 1
     assert os.listdir(tmp_path) == ["mail"]
+
+
+@pytest.mark.parametrize("archive_format", FORMATS)
+def test_mail_of_a_folder_whose_name_is_too_long_is_not_lost(tmp_path, archive_format):
+    names = ["ü" * 300, "ü" * 300 + "x"]
+    found = round_trip(tmp_path / "mail", archive_format, *[Archived(HI, BOB, name) for name in names])
+    assert [one.raw for one in found] == [HI, HI]
+    assert len({one.folder for one in found}) == 2
+    assert all(one.folder.startswith("ü" * 80) for one in found)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.eml")
+    (tmp_path / "a.eml").write_bytes(HI)
+    assert [one.raw for one in read_archive(tmp_path)] == [HI]
+
+
+def test_what_may_not_be_read_is_said(tmp_path, monkeypatch):
+    (tmp_path / "a.eml").write_bytes(HI)
+
+    def forbidden(path, *arguments):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(ConfigurationError, match=r"a\.eml' cannot be loaded: Permission denied"):
+        list(read_archive(tmp_path))
 
 
 def test_wrong_arguments(tmp_path):
