@@ -65,12 +65,13 @@ class Clock:
     own clock-freezing tool does to ``datetime`` shows here.
     """
 
-    __slots__ = ("_count", "_frozen", "_jobs", "_offset", "driver")
+    __slots__ = ("_chores", "_count", "_frozen", "_jobs", "_offset", "driver")
 
     def __init__(self) -> None:
         self._offset = _datetime.timedelta()
         self._frozen: _datetime.datetime | None = None
         self._jobs: list[Job] = []
+        self._chores: list[Job] = []
         self._count = 0
         self.driver: ClockDriver | None = None
         """Set while servers run by this clock."""
@@ -145,33 +146,46 @@ class Clock:
         """Whether it stands still."""
         return self._frozen is not None
 
-    def schedule(self, at: _datetime.datetime, work: Work) -> Job:
-        """Have ``work`` called when it is ``at``. Jobs of one instant begin in the order they were scheduled in."""
+    def schedule(self, at: _datetime.datetime, work: Work, *, chore: bool = False) -> Job:
+        """Have ``work`` called when it is ``at``. Jobs of one instant begin in the order they were scheduled in. A
+        ``chore`` is nothing that anybody waits for: the clock is not moved for its sake."""
         self._count += 1
         job = Job(at, self._count, work)
-        heapq.heappush(self._jobs, job)
-        if self.driver is not None and self._jobs[0] is job:
+        jobs = self._chores if chore else self._jobs
+        heapq.heappush(jobs, job)
+        if self.driver is not None and jobs[0] is job:
             self.driver.arm()
         return job
 
     @property
     def next_due(self) -> _datetime.datetime | None:
-        """When the next job is due; it may be past."""
-        jobs = self._jobs
-        while jobs and jobs[0].cancelled:
-            heapq.heappop(jobs)
-        return jobs[0].at if jobs else None
+        """When the next job is due, chores left out; it may be past."""
+        return _first(self._jobs)
+
+    @property
+    def next_of_all(self) -> _datetime.datetime | None:
+        """When the next job or chore is due; it may be past."""
+        job, chore = _first(self._jobs), _first(self._chores)
+        return job if chore is None else chore if job is None else min(job, chore)
 
     def due(self, until: _datetime.datetime) -> list[Job]:
-        """Take out all jobs due until then."""
+        """Take out all jobs and chores due until then."""
         taken: list[Job] = []
-        while (at := self.next_due) is not None and at <= until:
-            taken.append(heapq.heappop(self._jobs))
-        return taken
+        for jobs in (self._jobs, self._chores):
+            while (at := _first(jobs)) is not None and at <= until:
+                taken.append(heapq.heappop(jobs))
+        return sorted(taken)
 
     def clear(self) -> None:
         """Forget all jobs."""
         self._jobs.clear()
+        self._chores.clear()
+
+
+def _first(jobs: list[Job]) -> _datetime.datetime | None:
+    while jobs and jobs[0].cancelled:
+        heapq.heappop(jobs)
+    return jobs[0].at if jobs else None
 
 
 def total_of(

@@ -331,7 +331,7 @@ class Store:
     def _expire_later(self, now: datetime.datetime) -> None:
         age = self._world.settings.max_age
         if age is not None and self._expiry is None:
-            self._expiry = self._world.clock.schedule(now + age, self._expire)
+            self._expiry = self._world.clock.schedule(now + age, self._expire, chore=True)
 
     def _expire(self) -> None:
         """Remove delivered mail that has been kept long enough, and look again when the next has."""
@@ -358,6 +358,6 @@ class Store:
         for mailbox in account:
             # The oldest go first, and stand first: the scan ends at once unless the test moved mail about.
             for entry in mailbox.entries:
-                if entry.message is message:
+                if entry.message.id == message.id:  # a list's copy is another object
                     self.expunge(mailbox, [entry.uid], actor)
                     break

@@ -86,7 +86,7 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self._clock.next_due
+        due = self._clock.next_of_all
         if due is None or self._detached or self._one_at_a_time.locked():
             return
         seconds = (due - self._clock.now()).total_seconds()
@@ -119,7 +119,7 @@ class Driver:
 
     def _nothing_until(self, until: datetime.datetime, freeze: bool) -> bool:
         """Move the clock if that is all there is to do."""
-        due = self._clock.next_due
+        due = self._clock.next_of_all
         if self._under_way or self._one_at_a_time.locked() or (due is not None and due <= until):
             return False
         self._arrive(until, freeze)
@@ -135,7 +135,7 @@ class Driver:
     async def _run(self, until: datetime.datetime | None, freeze: bool) -> None:
         horizon = until if until is not None else self._clock.now() + ENDLESS
         async with self._one_at_a_time:
-            while await self._step(horizon):
+            while await self._step(horizon, idle=until is None):
                 pass
         if until is None and self._clock.next_due is not None:
             raise ConfigurationError(
@@ -156,11 +156,14 @@ class Driver:
         self.arm()
         return due is not None
 
-    async def _step(self, until: datetime.datetime) -> bool:
-        """Wait for what is under way, then begin what is due next; False when that is later. Real time may have come
-        past ``until`` meanwhile: what is due by then, as a message that the next server took just now, is due, too."""
+    async def _step(self, until: datetime.datetime, *, idle: bool = False) -> bool:
+        """Wait for what is under way, then begin what is due next; False when that is later, or, with ``idle``, when
+        only chores are left. Real time may have come past ``until`` meanwhile: what is due by then, as a message that
+        the next server took just now, is due, too."""
         await self._settled()
-        due = self._clock.next_due
+        due = self._clock.next_of_all
+        if idle and self._clock.next_due is None:
+            return False
         if due is None or self._detached or due > max(until, self._clock.now()):
             return False
         self._clock.go_to(due)
