@@ -192,7 +192,7 @@ class Settings:
     )
     relay_allow: tuple[str, ...] | None = _setting(
         None,
-        "the only recipients that mail may be relayed to: addresses, domains, patterns such as *@partner.test",
+        "the only recipients that mail may be relayed to: addresses, domains, *@partner.test, /regular expressions/",
         _names,
         "linelist",
     )
@@ -220,7 +220,7 @@ class Settings:
     max_message_bytes: int | None = _setting(64 << 20, "largest message taken", _size)
     max_messages: int | None = _setting(None, "how many messages are kept; the oldest goes first", _count)
     max_age: timedelta | None = _setting(  # noqa: RUF009
-        None, "how long messages are kept, such as 12h or 7d; unset: for good", _age
+        None, "how long delivered messages are kept, such as 12h or 7d; unset: for good", _age
     )
     pop3_login_delay_seconds: int = _setting(
         0, "seconds that POP3 wants between two logins to one account; 0: none", int
@@ -385,6 +385,12 @@ def _check_names(settings: Settings) -> None:
         raise ConfigurationError(
             f"relay_allow is the string {settings.relay_allow!r}; write a list such as [{settings.relay_allow!r}]."
         )
+    for pattern in settings.relay_allow or ():
+        if pattern.startswith("/") and pattern.endswith("/"):
+            try:
+                re.compile(pattern[1:-1])
+            except re.error as error:
+                raise ConfigurationError(f"relay_allow has {pattern!r}, no regular expression: {error}.") from None
     for name in ("hide", "advertise"):
         value = getattr(settings, name)
         for protocol, words in value.items():

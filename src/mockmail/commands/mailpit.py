@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from mockmail.errors import ConfigurationError
 from mockmail.relaying import parse_duration
@@ -46,8 +47,12 @@ def _users(text: str) -> list[_Value]:
     return [("users", users), ("require_auth", True), ("unknown_recipients", "create")]
 
 
-def _relay_hosts(text: str) -> list[_Value]:
-    return [("smarthost", f"smtp://{text.strip()}")]
+def _smarthost(environ: Mapping[str, str]) -> str | None:
+    host, port, user, password = (environ.get(name, "").strip() for name in _RELAY)
+    if not host:
+        return None
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
+    return f"smtp://{login}{host}{port and ':' + port}"
 
 
 _READERS: Mapping[str, Callable[[str], list[_Value]]] = {
@@ -62,11 +67,20 @@ _READERS: Mapping[str, Callable[[str], list[_Value]]] = {
     "MP_API_CORS": lambda text: [("http_origins", tuple(re.split(r"[\s,]+", text.strip())))],
     "MP_SMTP_REQUIRE_STARTTLS": lambda text: [("tls", True), ("require_tls", True)] if _truth(text) else [],
     "MP_SMTP_REQUIRE_TLS": lambda text: [("tls", True), ("require_tls", True)] if _truth(text) else [],
-    "MP_SMTP_RELAY_HOST": _relay_hosts,
+    # Its patterns are regular expressions, and may have commas.
+    "MP_SMTP_RELAY_ALLOWED_RECIPIENTS": lambda text: [("relay_allow", (f"/{text.strip()}/",))],
 }
-HONOURED = (*_READERS, "MP_SMTP_RELAY_PORT", "MP_WEBHOOK_URL", "MP_QUIET", "MP_VERBOSE")
-_NEEDLESS = frozenset({"MP_SMTP_AUTH_ACCEPT_ANY", "MP_SMTP_AUTH_ALLOW_INSECURE", "MP_ENABLE_CHAOS", "MP_POP3_AUTH"})
-"""What they ask for is so already: any login is taken where no users are named, also in plain text."""
+_RELAY = ("MP_SMTP_RELAY_HOST", "MP_SMTP_RELAY_PORT", "MP_SMTP_RELAY_USERNAME", "MP_SMTP_RELAY_PASSWORD")
+_BINDS = ("MP_SMTP_BIND_ADDR", "MP_POP3_BIND_ADDR", "MP_UI_BIND_ADDR")
+HONOURED = (*_READERS, *_RELAY, "MP_WEBHOOK_URL", "MP_QUIET", "MP_VERBOSE")
+_NEEDLESS = frozenset(
+    {
+        "MP_SMTP_AUTH_ACCEPT_ANY", "MP_SMTP_AUTH_ALLOW_INSECURE", "MP_ENABLE_CHAOS", "MP_POP3_AUTH",
+        "MP_SMTP_DISABLE_RDNS", "MP_DISABLE_VERSION_CHECK", "MP_BLOCK_REMOTE_CSS_AND_FONTS",
+    }
+)  # fmt: skip
+"""What they ask for is so already: any login is taken where no users are named, also in plain text; and nobody else is
+asked for anything."""
 
 
 def settings_of_mailpit(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -76,8 +90,6 @@ def settings_of_mailpit(environ: Mapping[str, str]) -> tuple[dict[str, Any], lis
         text = environ.get(name, "")
         if not text.strip():
             continue
-        if name == "MP_SMTP_RELAY_HOST" and environ.get("MP_SMTP_RELAY_PORT"):
-            text = f"{text.strip()}:{environ['MP_SMTP_RELAY_PORT'].strip()}"
         try:
             values.update(reader(text))
         except (ValueError, IndexError) as error:
@@ -88,4 +100,11 @@ def settings_of_mailpit(environ: Mapping[str, str]) -> tuple[dict[str, Any], lis
     notes = [f"{', '.join(unknown)}: passed over; mockmail has nothing that this would set."] if unknown else []
     if isinstance(values.get("max_age"), timedelta) and not values["max_age"]:
         values["max_age"] = None
+    if (smarthost := _smarthost(environ)) is not None:
+        values["smarthost"] = smarthost
+    hosts = {environ.get(name, "").rpartition(":")[0].strip("[]") for name in _BINDS} - {""}
+    if len(hosts) > 1:
+        notes.append(f"{', '.join(_BINDS)} name several addresses; mockmail has one for all, {values['host']}.")
+    if len(environ.get("MP_UI_AUTH", "").split()) > 1:
+        notes.append("MP_UI_AUTH names several logins; mockmail has one, the first.")
     return values, notes

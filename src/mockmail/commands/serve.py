@@ -55,6 +55,8 @@ def serve(given: argparse.Namespace, command: list[str]) -> int:
                 _print_start(mail)
             _wait(mail, stopped, quiet=given.json or given.quiet, verbose=given.verbose)
         finally:
+            # What was answered by 250 is told and saved: nothing may come after these.
+            mail.stop()
             if webhook is not None:
                 webhook.stop()
             if given.save is not None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import sys
 import threading
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from mockmail.core.events import Delivered
 from mockmail.core.message import Message
-from mockmail.errors import ConfigurationError
+from mockmail.core.world import World
+from mockmail.errors import ConfigurationError, NotRunningError
 from mockmail.server import MockMail
 
 __all__ = ["Webhook"]
@@ -40,12 +44,15 @@ class Webhook:
         self._url = url
         self._mail = mail
         self._say = say
+        self._waiting: deque[Message] = deque()
+        self._world: World | None = None
+        self._seen = 0
         self._news = threading.Event()
         self._ending = threading.Event()
-        self._left = 0
         self._thread = threading.Thread(target=self._run, name="mockmail-webhook", daemon=True)
 
     def start(self) -> None:
+        self._mail.call(self._follow)
         self._thread.start()
 
     def stop(self) -> None:
@@ -53,32 +60,45 @@ class Webhook:
         self._ending.set()
         self._news.set()
         self._thread.join(FAREWELL_SECONDS)
-        if self._left:
-            self._say(f"{self._left} messages were not taken by the webhook {self._url}.")
+        if left := len(self._waiting):
+            self._say(f"{left} message{'s were' if left > 1 else ' was'} not taken by the webhook {self._url}.")
+
+    # Loop thread
+
+    def _follow(self) -> None:
+        """Begin with the world there is now: the first, or that after a reset."""
+        self._world, self._seen = self._mail.world, 0
+        self._collect()
+
+    def _collect(self) -> None:
+        """Take over what was delivered at once: ``max_messages`` may have the journal forget it before it is told."""
+        world = self._world
+        assert world is not None
+        rows = world.journal.rows(Delivered)
+        self._waiting.extend(record.message for record in rows.read(self._seen) if isinstance(record, Delivered))
+        self._seen = len(rows)
+        if not world.retired:
+            world.journal.when_longer(len(world.journal.records), self._collect)
+        self._news.set()
+
+    # Its own thread
 
     def _run(self) -> None:
-        journal = self._mail.world.journal
-        seen = 0
         while True:
-            rows = journal.rows(Delivered)
-            seen = max(seen, rows.first)
-            new = [record for record in rows.read(seen) if isinstance(record, Delivered)]
-            self._left = len(new)
-            for record in new:
-                if not self._deliver(record.message):
-                    return
-                seen += 1
-                self._left -= 1
-            if self._ending.is_set():
-                return
-            if self._mail.world.journal is not journal:
-                journal, seen = self._mail.world.journal, 0  # there was a reset
-                continue
-            cancel = journal.when_longer(len(journal.records), self._news.set)
-            if len(journal.rows(Delivered)) <= seen:
-                self._news.wait()
             self._news.clear()
-            cancel()
+            if self._waiting:
+                if not self._deliver(self._waiting[0]):
+                    return
+                self._waiting.popleft()
+            elif self._ending.is_set():
+                return
+            elif self._world is not None and self._world.retired:
+                try:
+                    self._mail.call(self._follow)
+                except NotRunningError:
+                    self._ending.wait()
+            else:
+                self._news.wait()
 
     def _deliver(self, message: Message) -> bool:
         """Until it is taken; false when the end came first."""
@@ -101,13 +121,24 @@ class Webhook:
         """What went wrong."""
         request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
+            with _OPENER.open(request, timeout=ANSWER_SECONDS):
                 return None
         except urllib.error.HTTPError as error:
             error.close()
             return f"status {error.code}"
-        except (OSError, ValueError) as error:
-            return str(getattr(error, "reason", error))
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            return str(getattr(error, "reason", error)) or type(error).__name__
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would become a GET without the message."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+"""Goes where it is told and nowhere else: a proxy of the environment is not for the developer's own machine."""
 
 
 def _told(message: Message) -> object:

@@ -3,6 +3,7 @@ only."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -266,7 +267,16 @@ def _matches(address: str, patterns: Collection[str]) -> bool:
     """Whether an address is one of these addresses, of these domains, or fits one of these patterns."""
     canonical = canonical_address(address)
     domain = canonical.rpartition("@")[2]
-    return any(fnmatchcase(canonical if "@" in one else domain, one.lower()) for one in patterns)
+    return any(
+        re.search(one[1:-1], canonical, re.IGNORECASE) is not None
+        if _is_expression(one)
+        else fnmatchcase(canonical if "@" in one else domain, one.lower())
+        for one in patterns
+    )
+
+
+def _is_expression(pattern: str) -> bool:
+    return len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/")
 
 
 def _is_one_of(domain: str, domains: Collection[str]) -> bool:

@@ -19,6 +19,9 @@ from typing import Any
 
 import pytest
 
+from mockmail.commands.mailpit import settings_of_mailpit
+from mockmail.relaying import Smarthost, parse_smarthost
+
 MOCKMAIL = [sys.executable, "-m", "mockmail"]
 CLEAN = {name: text for name, text in os.environ.items() if not name.startswith(("MP_", "MOCKMAIL_"))}
 
@@ -146,6 +149,43 @@ def test_mailpits_variables() -> None:
         assert "MP_DATABASE, MP_LABEL: passed over" in stderr
 
 
+def test_mailpits_variables_of_relaying() -> None:
+    environ = {
+        "MP_SMTP_BIND_ADDR": "127.0.0.1:0", "MP_UI_BIND_ADDR": "[::1]:0", "MP_SMTP_DISABLE_RDNS": "true",
+        "MP_SMTP_RELAY_HOST": "relay.test", "MP_SMTP_RELAY_PORT": "2525", "MP_SMTP_RELAY_USERNAME": "a@b:c",
+        "MP_SMTP_RELAY_PASSWORD": "p/w@", "MP_SMTP_RELAY_ALLOWED_RECIPIENTS": r"@(x|y)\.test$", "MP_UI_AUTH": "a:b c:d",
+    }  # fmt: skip
+    values, notes = settings_of_mailpit(environ)
+    assert parse_smarthost(values["smarthost"]) == Smarthost("relay.test", 2525, ("a@b:c", "p/w@"))
+    assert (values["relay_allow"], values["http_auth"]) == ((r"/@(x|y)\.test$/",), "a:b")
+    assert [note.partition(";")[0] for note in notes] == [
+        "MP_SMTP_BIND_ADDR, MP_POP3_BIND_ADDR, MP_UI_BIND_ADDR name several addresses",
+        "MP_UI_AUTH names several logins",
+    ]
+
+
+def test_what_was_taken_while_it_was_being_stopped_is_saved(tmp_path: Path) -> None:
+    saved = tmp_path / "mail"
+    with serving("--ephemeral", "--json", "--save", str(saved)) as process:
+        told = ready(process)
+        smtp = smtplib.SMTP(told["smtp"]["host"], told["smtp"]["port"])
+        sent = 0
+
+        def send_on() -> None:
+            nonlocal sent
+            while True:
+                smtp.sendmail("app@example.test", ["bob@example.test"], "Subject: x\r\n\r\n")
+                sent += 1
+                if sent == 20:
+                    process.send_signal(signal.SIGTERM)
+
+        with pytest.raises((smtplib.SMTPException, OSError)):
+            send_on()
+        smtp.close()
+        assert process.wait(timeout=20) == 0
+    assert len(list((saved / "bob@example.test" / "INBOX").iterdir())) >= sent
+
+
 @pytest.mark.parametrize(
     ("arguments", "environ", "sentence"),
     [
@@ -175,7 +215,8 @@ def test_what_cannot_be_used_is_said_in_a_sentence(
 
 
 class Hook(http.server.ThreadingHTTPServer):
-    """Answers with the statuses it is told, one each, then 200; 0 closes without an answer."""
+    """Answers with the statuses it is told, one each, then 200; 0 closes without an answer, 1
+    answers in no protocol."""
 
     def __init__(self, *statuses: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -197,7 +238,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if status == 0:
             self.close_connection = True
             return
+        if status == 1:
+            self.wfile.write(b"no HTTP at all\r\n\r\n")
+            self.close_connection = True
+            return
         self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -206,15 +253,38 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def test_the_webhook_gets_every_message_in_order_however_it_behaves() -> None:
-    with Hook(200, 503, 0, 200, 500) as hook, serving("--ephemeral", "--json", "--webhook", hook.url) as process:
+    with Hook(200, 503, 0, 200, 302) as hook, serving("--ephemeral", "--json", "--webhook", hook.url) as process:
         told = ready(process)
         for number in range(4):
             send(told, f"Message {number}")
         got = [hook.got.get(timeout=30) for _ in range(7)]
-        assert [status for status, _ in got] == [200, 503, 0, 200, 500, 200, 200]
+        assert [status for status, _ in got] == [200, 503, 0, 200, 302, 200, 200]
         assert [body["Subject"][-1] for _, body in got] == ["0", "1", "1", "1", "2", "2", "3"]
         assert got[0][1]["To"] == [{"Name": "", "Address": "bob@example.test"}]
         assert "did not take a message (status 503); it is tried again" in ended(process)
+
+
+def test_the_webhook_gets_what_the_server_does_not_keep_any_more() -> None:
+    options = ("--ephemeral", "--json", "--max-messages", "1")
+    with Hook(1, 503) as hook, serving(*options, "--webhook", hook.url) as process:
+        told = ready(process)
+        for number in range(200):
+            send(told, f"Message {number}")
+        request = urllib.request.Request(told["http"]["url"] + "/api/v1/reset", method="POST")
+        urllib.request.urlopen(request).close()
+        send(told, "After the reset")
+        got = [hook.got.get(timeout=60)[1]["Subject"] for _ in range(203)]
+        assert got[2:] == [*(f"Message {number}" for number in range(200)), "After the reset"]
+        assert "did not take a message (no HTTP at all" in ended(process)
+
+
+def test_the_webhook_gets_what_came_last_before_the_end() -> None:
+    with Hook() as hook, serving("--ephemeral", "--json", "--webhook", hook.url) as process:
+        told = ready(process)
+        for number in range(20):
+            send(told, f"Message {number}")
+        assert ended(process) == ""
+        assert [hook.got.get(timeout=30)[1]["Subject"][8:] for _ in range(20)] == [str(one) for one in range(20)]
 
 
 def test_what_the_webhook_never_took_is_told_at_the_end() -> None:

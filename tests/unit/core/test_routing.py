@@ -1,6 +1,8 @@
 import pytest
 
-from mockmail.core.routing import Deliver, Refuse, route
+from mockmail.config import Settings
+from mockmail.core.routing import Deliver, Refuse, Relay, route
+from mockmail.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,26 @@ def test_other_domains_are_refused(new_world):
     assert isinstance(refused, Refuse)
     assert (refused.code, refused.status) == (550, "5.7.1")
     assert "domains=['a.test']" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("ann@partner.test", True),
+        ("ANN@sub.Partner.test", True),
+        ("ann@partner.test.evil.test", False),
+        ("qa+1@else.test", True),
+        ("qa@else.test", False),
+    ],
+)
+def test_whom_mail_may_be_relayed_to(new_world, address, allowed):
+    world = new_world(domains=["here.test"], relay="open", relay_allow=[r"/[@.]partner\.test$/", "qa+*@else.test"])
+    decision = route(world, address)
+    assert isinstance(decision, Relay if allowed else Refuse)
+    if not allowed:
+        assert "is not one of relay_allow=" in decision.reply
+
+
+def test_a_wrong_expression_of_whom_mail_may_be_relayed_to():
+    with pytest.raises(ConfigurationError, match=r"relay_allow has '/\(/', no regular expression: "):
+        Settings(relay_allow=["/(/"])
