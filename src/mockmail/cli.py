@@ -1,8 +1,8 @@
 """The command ``mockmail``.
 
-Exit status: 0 when all went well (``serve``: when stopped by a signal), 1 when ``ready`` or ``wait`` waited in vain, 2
-for wrong usage, 3 when a port cannot be bound; with ``--exec`` the status of the command; of ``send`` those of
-sendmail.
+Exit status: 0 when all went well (``serve``: when stopped by a signal), 1 when ``ready`` or ``wait`` waited in vain or
+something failed inside the servers, 2 for wrong usage, 3 when a port cannot be bound; with ``--exec`` the status of the
+command; of ``send`` those of sendmail.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import PurePath
 
 __all__ = ["main"]
 
+EXIT_SERVER_ERROR = 1
 EXIT_USAGE = 2
 EXIT_PORT = 3
 
@@ -21,6 +23,8 @@ EXIT_PORT = 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and PurePath(sys.argv[0]).stem == "sendmail":
+        words.insert(0, "send")  # by a link of that name, for programs that call no other
     try:
         status = _run(words)
         sys.stdout.flush()
@@ -32,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from mockmail.errors import MockMailError
+    from mockmail.errors import MockMailError, ServerError
 
     if words[:1] == ["send"] and words[1:] not in (["--help"], ["-h"]):
         from mockmail.commands.sendmail import send
@@ -54,6 +58,9 @@ def _run(words: list[str]) -> int:
         from mockmail.commands.serve import serve
 
         return serve(given, command[1:] if command[:1] == ["--"] else command)
+    except ServerError as error:
+        print(f"mockmail: {error}", file=sys.stderr)
+        return EXIT_SERVER_ERROR
     except MockMailError as error:
         print(f"mockmail: {error}", file=sys.stderr)
         return EXIT_PORT if isinstance(error.__cause__, OSError) else EXIT_USAGE

@@ -68,10 +68,14 @@ def ready(given: argparse.Namespace) -> int:
     url = url or f"smtp://127.0.0.1:{SINK_PORTS['smtp_port']}"
     parts = urlsplit(url)
     looks: Mapping[str, Callable[[str, int], bool]] = {"http": _http_answers, "smtp": _smtp_answers}
-    if parts.scheme not in looks or parts.hostname is None or parts.port is None:
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme not in looks or parts.hostname is None or port is None:
         raise ConfigurationError(f"--url is {url!r}; write http://HOST:PORT or smtp://HOST:PORT.")
     until = time.monotonic() + given.timeout
-    while not looks[parts.scheme](parts.hostname, parts.port):
+    while not looks[parts.scheme](parts.hostname, port):
         if time.monotonic() > until:
             print(f"mockmail: {url} did not answer within {given.timeout:g} seconds.", file=sys.stderr)
             return EXIT_IN_VAIN
@@ -84,8 +88,10 @@ def _smtp_answers(host: str, port: int) -> bool:
 
 
 def _http_answers(host: str, port: int) -> bool:
-    answer = _answer(host, port, f"GET /readyz HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
-    return b" 200 " in answer.partition(b"\r\n")[0]
+    name = f"[{host}]" if ":" in host else host
+    answer = _answer(host, port, f"GET /readyz HTTP/1.0\r\nHost: {name}:{port}\r\n\r\n".encode())
+    # Also who refuses to be called by that name (http_hosts) is there.
+    return re.match(rb"HTTP/1\.\d [2-4]\d\d ", answer) is not None
 
 
 def _answer(host: str, port: int, said: bytes) -> bytes:

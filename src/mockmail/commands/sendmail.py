@@ -168,6 +168,11 @@ def _hand_over(host: str, port: int, login: tuple[str, str] | None, order: _Orde
         has_head = bool(head.keys())
         raw = "".join(f"{line}\r\n" for line in missing).encode() + (raw if has_head else b"\r\n" + raw.lstrip(b"\r\n"))
     with smtplib.SMTP(host, port, timeout=60) as smtp:
+        smtp.ehlo_or_helo_if_needed()
+        if os.environ.get("SSL_CERT_FILE") and smtp.has_extn("starttls"):
+            import ssl
+
+            smtp.starttls(context=ssl.create_default_context())
         if login is not None:
             smtp.login(*login)
         options = [] if raw.isascii() else ["BODY=8BITMIME"]

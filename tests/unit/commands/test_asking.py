@@ -48,6 +48,23 @@ def test_ready_by_http_and_by_smtp(mail: MockMail) -> None:
     assert run("ready", MOCKMAIL_SMTP_URL=mail.smtp.url) == (0, "", "")
 
 
+def test_ready_by_a_name_that_the_server_does_not_know(mail: MockMail) -> None:
+    with socket.create_connection(mail.http.address) as connection:
+        connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: mail:8025\r\n\r\n")
+        status = connection.makefile("rb").readline().split()[1]
+    assert status.startswith(b"4"), "the server refuses it, and so is there"
+    assert answers_at(status)
+
+
+def answers_at(status: bytes) -> bool:
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        process = begin("ready", "--url", f"http://127.0.0.1:{place.getsockname()[1]}", "--timeout", "60")
+        connection, _ = place.accept()
+        with connection, process:
+            connection.sendall(b"HTTP/1.1 " + status + b" As it is\r\n\r\n")
+            return process.wait(timeout=60) == 0
+
+
 def test_ready_waits_for_a_server_that_comes() -> None:
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
@@ -66,6 +83,7 @@ def test_ready_waits_for_a_server_that_comes() -> None:
     [
         ("smtp://127.0.0.1:1", 1, "smtp://127.0.0.1:1 did not answer within 0.1 seconds"),
         ("http://127.0.0.1:1", 1, "did not answer"),
+        ("http://127.0.0.1:99999", 2, "write http://HOST:PORT or smtp://HOST:PORT"),
         ("imap://127.0.0.1:1", 2, "write http://HOST:PORT or smtp://HOST:PORT"),
     ],
 )

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +126,20 @@ def test_a_refused_message(mail: MockMail) -> None:
     with mail.faults.smtp("MESSAGE", reply="554 5.6.0 no"):
         ran = send(mail, "bob@example.test")
     assert (ran.returncode, ran.stderr) == (69, b"mockmail send: 554 5.6.0 no\n")
+
+
+def test_a_link_of_the_name_sendmail_sends(mail: MockMail, tmp_path: Path) -> None:
+    link = tmp_path / "sendmail"
+    link.symlink_to(Path(sys.executable).with_name("mockmail"))
+    environ = {"MOCKMAIL_SMTP_URL": mail.smtp.url, "PATH": "/usr/bin"}
+    subprocess.run([link, "-t", "-i"], input=MESSAGE, env=environ, check=True, timeout=60)
+    mail.assert_delivered(to="dan@example.test", timeout=0)
+
+
+def test_a_server_that_wants_tls() -> None:
+    with MockMail(tls=True, require_tls=True) as mail:
+        environ = {**mail.settings_for.env(), "PATH": "/usr/bin"}
+        command = [sys.executable, "-m", "mockmail", "send", "bob@example.test"]
+        subprocess.run(command, input=MESSAGE, env=environ, check=True, timeout=60)
+        mail.assert_delivered(to="bob@example.test", timeout=0)
+        mail.assert_tls_started(protocol="smtp", timeout=0)
