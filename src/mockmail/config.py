@@ -287,6 +287,13 @@ class Settings:
     def check_together(self) -> None:
         """Raise ``ConfigurationError`` for settings that contradict each other. Not done when settings are made,
         because those of several sources (environment, flags) are only complete together."""
+        both = {name.lower() for name in self.domains or ()} & set(self.routes or ())
+        if both:
+            name = min(both)
+            raise ConfigurationError(
+                f"routes has {name!r}, which is one of domains, so that its mail is delivered here and never sent on;"
+                " take it out of one of them."
+            )
         if self.tls:
             return
         if self.require_tls:

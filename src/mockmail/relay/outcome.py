@@ -173,7 +173,8 @@ class Trial:
             self._names = None
             self._record_relayed(world, [one for one in settled if one.state == "relayed"])
             self._record_bounced(world, [one for one in settled if one.state == "failed"])
-            send_reports(world, self.entry, settled)
+            if any(one.state == "failed" or "SUCCESS" in one.notify for one in settled):  # mostly nobody is told
+                send_reports(world, self.entry, settled)
 
     def _record_relayed(self, world: World, recipients: Sequence[QueuedRecipient]) -> None:
         by_hop: dict[str, list[QueuedRecipient]] = {}

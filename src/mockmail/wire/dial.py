@@ -103,8 +103,9 @@ class Dialled(asyncio.Protocol):
         written after the end is lost, which :meth:`receive` tells."""
         if self._transport is not None and not self._ended:
             self._transport.write(data)
-            async with asyncio.timeout(seconds):
-                await self._writable.wait()
+            if not self._writable.is_set():
+                async with asyncio.timeout(seconds):
+                    await self._writable.wait()
 
     async def start_tls(self, context: ssl.SSLContext, name: str) -> str:
         """Shake hands as the client, and return the version of TLS. ``OSError`` when they cannot agree."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from mockmail.errors import ConfigurationError
 from mockmail.server import MockMail
 from support.peer import Peer, Talk
 
@@ -150,3 +151,11 @@ def test_a_route_to_oneself_bounces_with_a_sentence() -> None:
         sent(mail)
         assert "loops back to this server, which does not have it" in mail.assert_bounced(status="5.4.6").reply
         assert len(mail.commands("EHLO")) == 1  # nobody connected but the client
+
+
+def test_routes_for_ones_own_domain_are_a_contradiction() -> None:
+    with (
+        pytest.raises(ConfigurationError, match=r"routes has 'a\.test', which is one of domains"),
+        MockMail(domains=["a.test"], routes={"A.test": ("127.0.0.1", 2525)}),
+    ):
+        pass
