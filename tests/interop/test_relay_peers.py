@@ -267,13 +267,13 @@ def postfix(settings: Mapping[str, str]) -> Iterator[Postfix]:
         as_root("touch", f"{queue}/quick-start")
         sudo = [] if os.getuid() == 0 else ["sudo", "-n"]
         command = [*sudo, program, "-c", f"{home}/etc", "start-fg"]
-        with running(command, ready="daemon started") as daemon:
-            try:
-                yield Postfix(home, port, daemon)
-            finally:
-                # The script that start-fg is waits for the master, which ends all others.
-                as_root("sh", "-c", f"kill $(cat {queue}/pid/master.pid)", check=False)
-                daemon.process.wait(timeout=60)
+
+        def stop() -> None:
+            # The script that start-fg is waits for the master, which ends all others.
+            as_root("sh", "-c", f"kill $(cat {queue}/pid/master.pid)", check=False)
+
+        with running(command, ready="daemon started", stop=stop) as daemon:
+            yield Postfix(home, port, daemon)
     finally:
         as_root("rm", "-rf", str(home))
 

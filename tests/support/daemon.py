@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -61,8 +61,9 @@ class Daemon:
 
 
 @contextmanager
-def running(command: Sequence[str], *, ready: str) -> Iterator[Daemon]:
-    """The program, from the line that says that it is ready on; killed at the end."""
+def running(command: Sequence[str], *, ready: str, stop: Callable[[], object] | None = None) -> Iterator[Daemon]:
+    """The program, from the line that says that it is ready on. At the end it is killed, unless ``stop`` has it end:
+    one that began others must see to them."""
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )
@@ -71,8 +72,13 @@ def running(command: Sequence[str], *, ready: str) -> Iterator[Daemon]:
         daemon.wait_for(ready)
         yield daemon
     finally:
-        process.kill()
-        daemon.ended()
+        try:
+            if stop is not None:
+                stop()
+                process.wait(timeout=SECONDS)
+        finally:
+            process.kill()
+            daemon.ended()
 
 
 def installed(name: str) -> str:
