@@ -18,6 +18,8 @@ __all__ = ["main"]
 EXIT_SERVER_ERROR = 1
 EXIT_USAGE = 2
 EXIT_PORT = 3
+EXIT_INTERRUPTED = 130
+"""As a shell tells of SIGINT."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read has read enough, as `| head` does; Python would complain once more when it closes the output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     return status
 
 

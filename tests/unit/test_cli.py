@@ -144,3 +144,22 @@ def test_help_names_each_setting_with_its_variable() -> None:
     text = " ".join(run("serve", "--help", COLUMNS="200").stdout.split())
     for row in setting_fields():
         assert row.variable in text
+
+
+def test_a_reader_who_has_read_enough_is_no_error() -> None:
+    with subprocess.Popen([*MOCKMAIL, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 0
+
+
+def test_waiting_is_ended_by_ctrl_c_without_a_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+        with subprocess.Popen([*MOCKMAIL, "ready", "--url", url], stderr=subprocess.PIPE) as process:
+            connection, _ = silent.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                assert process.wait(timeout=60) == 130
+            assert process.stderr.read() == b""
