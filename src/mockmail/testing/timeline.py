@@ -198,7 +198,9 @@ def _name(source: Source) -> str:
 
 def _accepted(event: Accepted, copy: _Copy) -> str:
     who = f"from {event.message.sender or '<>'} for {', '.join(event.message.recipients)}"
-    return f"accepted in {event.session}, {who}" if event.session else f"written by the server itself, {who}"
+    if event.session or event.protocol:
+        return f"accepted {f'in {event.session}' if event.session else f'by {event.protocol}'}, {who}"
+    return f"written by the server itself, {who}"
 
 
 def _attempted(event: RelayAttempted, copy: _Copy) -> str:
