@@ -112,11 +112,18 @@ class MailNetwork(Running):
         elif not records:
             return Reply.here(556, "5.1.10", f"{domain} takes no mail: it has a null MX")
         preferences: list[tuple[Hop, ...]] = []
+        stopped: list[str] = []
         for _, hosts in records:
             if asking in hosts:
                 # Mail goes to hosts preferred to oneself only, or it would never end.
                 break
-            preferences.append(tuple(map(_hop, hosts)))
+            there = tuple([hop for host in hosts if (hop := _hop(host)) is not None])
+            if there:
+                preferences.append(there)
+            else:
+                stopped += [host.settings.default_domain for host in hosts if isinstance(host, MockMail)]
+        if not preferences and stopped:
+            return Reply.here(451, "4.4.1", f"{', '.join(stopped)} is stopped, or has no smtp_port")
         if not preferences:
             return Reply.here(554, "5.4.6", f"mail for {domain} loops back to this server, which does not have it")
         return Route(tuple(preferences))
@@ -138,11 +145,11 @@ class MailNetwork(Running):
 
     def stop(self) -> None:
         """Stop all servers. Idempotent."""
-        for server in self._servers:
-            server.stop()
         driver = self.clock.driver
         if isinstance(driver, Driver) and self._runtime.running:
-            self._runtime.call(driver.detach)
+            self._runtime.call(driver.detach)  # first: no server shall find that another is no longer there
+        for server in self._servers:
+            server.stop()
         self._runtime.stop()
 
     def check(self) -> None:
@@ -174,9 +181,12 @@ def _is_address(value: object) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and type(value[1]) is int
 
 
-def _hop(host: Host) -> Hop:
+def _hop(host: Host) -> Hop | None:
+    """``None``: it has no port now, as a server that was stopped."""
     if isinstance(host, MockMail):
-        endpoint, listener = host.endpoint("smtp"), host._listeners["smtp"]
+        listener = host._listeners.get("smtp")
+        if listener is None:
+            return None
         watch = listener.connections.when_silent
-        return Hop(host.settings.default_domain, endpoint.host, endpoint.port, watch=watch)
+        return Hop(host.settings.default_domain, listener.host, listener.port, watch=watch)
     return Hop(f"{host[0]}:{host[1]}", *host)

@@ -155,6 +155,21 @@ def test_a_hung_server_costs_virtual_time_alone(network, submit) -> None:
     assert len(bob.messages) == 1
 
 
+def test_mail_for_a_server_of_the_network_that_was_stopped_waits_for_it(network, submit) -> None:
+    net = network("alice.test", "bob.test")
+    alice, bob = net["alice.test"], net["bob.test"]
+    bob.stop()
+    submit(alice, "b@bob.test")
+    assert alice.assert_queued(attempts=1).last_reply == "451 4.4.1 bob.test is stopped, or has no smtp_port"
+    backup = net.add("backup.test", relay="open")
+    net.mx("bob.test", {10: bob, 20: backup})
+    net.clock.advance(minutes=30)
+    alice.assert_relayed(via="backup.test", attempts=2)
+    bob.start()
+    net.clock.advance(minutes=30)
+    bob.assert_delivered(to="b@bob.test")
+
+
 def test_null_mx_and_domains_that_nobody_has(network, submit) -> None:
     net = network("alice.test")
     net.mx("none.test", {})
