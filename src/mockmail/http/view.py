@@ -30,8 +30,10 @@ _EMBEDDED_TYPES = ("image/", "audio/", "video/", "font/")
 REPEATED_LIMIT_BYTES = 8 << 20
 """Each picture is put into the HTML once; how much of them may stand there again."""
 _LARGE_BYTES = 256 << 10
-# A link of a document may open connections (preconnect, dns-prefetch), of which no policy tells browsers not to.
-_link = re.compile("<link(?=[\\s/>])", re.IGNORECASE)
+# No policy keeps browsers from opening a connection ahead of what they then do not load: Chromium does for the address
+# of a frame that the policy forbids, and a link of a document (preconnect, dns-prefetch) may ask for nothing else.
+_frame = re.compile("<(?=(?:iframe|frame|frameset|fencedframe|portal|object|embed|applet)[\\s/>])", re.IGNORECASE)
+_link = re.compile("<(?=link[\\s/>])", re.IGNORECASE)
 
 
 def html_policy(*, remote: bool) -> str:
@@ -79,8 +81,8 @@ def shown_html(html: str, parts: Embedded, *, remote: bool) -> str:
         pieces += (html[at : match.start()], url)
         at = match.end()
     pieces.append(html[at:])
-    text = "".join(pieces)
-    return text if remote else _link.sub("<x-link", text)
+    text = _frame.sub("<x-", "".join(pieces))
+    return text if remote else _link.sub("<x-", text)
 
 
 _doctype = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)

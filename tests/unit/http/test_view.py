@@ -118,5 +118,13 @@ def test_what_is_no_picture_is_not_put_into_the_page(web: Any) -> None:
 
 def test_links_of_a_document_are_inert_unless_all_is_asked_for(web: Any) -> None:
     message = web.mail.seed(to="bob@example.test", html="<LINK\nrel=preconnect href=//x.test><linked>")
-    assert web.get(f"/view/{message.id}.html").text.startswith("<x-link\nrel=preconnect href=//x.test><linked>")
+    assert web.get(f"/view/{message.id}.html").text.startswith("<x-LINK\nrel=preconnect href=//x.test><linked>")
     assert web.get(f"/view/{message.id}.html?remote=1").text.startswith("<LINK")
+
+
+@pytest.mark.parametrize("tag", ["iframe", "FRAME", "frameset", "object", "embed", "applet", "portal", "fencedframe"])
+def test_frames_are_inert_whatever_is_asked_for(web: Any, tag: str) -> None:
+    message = web.mail.seed(to="bob@example.test", html=f"<{tag}\tsrc=//x.test></{tag}><{tag}s>")
+    for query in ("", "?remote=1"):
+        text = web.get(f"/view/{message.id}.html{query}").text
+        assert text.startswith(f"<x-{tag}\tsrc=//x.test></{tag}><{tag}s>")
