@@ -241,13 +241,17 @@ async function show() {
   } else if (reader.key !== key) await openMessage(place, key);
 }
 
+/** Whether the focus goes with the message that is being opened, as by Enter. */
+let toReader = false;
+
 async function openMessage(place, key) {
   list.markActive(key);
   try {
     const told = await reader.open(place, key);
     if (told === null) return;
     say(`Opened ${told.Subject || "a message without a subject"}`);
-    if (!document.activeElement || document.activeElement === document.body || $("panes").clientWidth < 900) reader.focus();
+    if (toReader || !document.activeElement || document.activeElement === document.body || $("panes").clientWidth < 900) reader.focus();
+    toReader = false;
     later();
   } catch (error) {
     reader.refuse(error.message);
@@ -399,7 +403,12 @@ function bind() {
     step,
     edge: (last) => list.moveTo(last ? (list.total ?? 1) - 1 : 0),
     page: (by) => list.moveTo(Math.max(list.active, 0) + by * Math.max(1, Math.floor($("listbox").clientHeight / list.rowHeight) - 1)),
-    open: () => list.activeItem && (go(state.place, keyOf(list.activeItem)), queueMicrotask(() => reader.focus())),
+    open: () => {
+      if (!list.activeItem) return;
+      toReader = reader.key !== keyOf(list.activeItem);
+      if (toReader) go(state.place, keyOf(list.activeItem));
+      else reader.focus();
+    },
     back: () => {
       if (document.body.classList.contains("sidebar-open")) {
         showSidebar(false);
