@@ -12,6 +12,7 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -125,12 +126,14 @@ class TwistedPop3Contender(Contender):
 
 
 class MockMailContender(Contender):
+    SETTINGS: Mapping[str, Any] = {}
+
     def __init__(self) -> None:
         from corpus import RECIPIENT
 
         from mockmail import MockMail
 
-        self.mail = MockMail().start()
+        self.mail = MockMail(**self.SETTINGS).start()
         self.recipient = RECIPIENT
         self.ports = {name: endpoint.port for name, endpoint in self.mail.endpoints.items()}
 
@@ -192,6 +195,10 @@ class MockMailContender(Contender):
         return woke_at - delivered_at[0]
 
 
+class MockMailHTTPContender(MockMailContender):
+    SETTINGS = {"http_port": 0}
+
+
 class NetworkContender(Contender):
     """Two servers: mail for example.test waits at the other one while that is down."""
 
@@ -251,6 +258,15 @@ class StartMockMail(Contender):
         return _cycles(count, MockMail)
 
 
+class StartMockMailHTTP(StartMockMail):
+    """Starts and stops them and the HTTP port."""
+
+    def cycles(self, count: int) -> dict[str, float]:
+        from mockmail import MockMail
+
+        return _cycles(count, lambda: MockMail(http_port=0))
+
+
 class StartLocalserver(Contender):
     """Starts and stops pytest-localserver's one SMTP server, as its fixture does."""
 
@@ -291,9 +307,11 @@ KINDS: dict[str, type[Contender]] = {
     "twisted-smtp": TwistedSmtpContender,
     "twisted-pop3": TwistedPop3Contender,
     "mockmail": MockMailContender,
+    "mockmail-http": MockMailHTTPContender,
     "network": NetworkContender,
     "direct": NetworkContender,
     "start-mockmail": StartMockMail,
+    "start-mockmail-http": StartMockMailHTTP,
     "start-localserver": StartLocalserver,
 }
 

@@ -43,6 +43,9 @@ SCENARIO_NAMES = (
     "imap-sizes",
     "pop3",
     "relay",
+    "http",
+    "http-start",
+    "page",
 )
 ROUNDS = 3
 
@@ -57,11 +60,11 @@ def enter_environment() -> None:
     npm = shutil.which("npm")
     node_peers = NODE_PEERS if npm else ()
     note = ENVIRONMENT / "peers.txt"
-    wanted = "\n".join((*PEERS, *node_peers, "mockmail, not editable"))
+    wanted = "\n".join((*PEERS, *node_peers, "mockmail[http], not editable"))
     if not note.is_file() or note.read_text(encoding="utf-8") != wanted:
         print(f"installing {', '.join((*PEERS, *node_peers))} into {ENVIRONMENT}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS, str(ROOT)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS, f"{ROOT}[http]"], check=True)
         if npm:
             command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(NODE), *node_peers]
             NODE.mkdir(exist_ok=True)
@@ -101,6 +104,7 @@ def main() -> None:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
     import harness
+    import http_rows
     import imap_rows
     import import_rows
     import memory_rows
@@ -110,7 +114,17 @@ def main() -> None:
     import server_rows
     import smtp_rows
 
-    modules = (server_rows, import_rows, pertest_rows, smtp_rows, memory_rows, imap_rows, pop3_rows, relay_rows)
+    modules = (
+        server_rows,
+        import_rows,
+        pertest_rows,
+        smtp_rows,
+        memory_rows,
+        imap_rows,
+        pop3_rows,
+        relay_rows,
+        http_rows,
+    )
     scenarios = {scenario.name: scenario for module in modules for scenario in module.SCENARIOS}
     peers = ", ".join((*PEERS, *NODE_PEERS))
     today = datetime.datetime.now(datetime.UTC).date()
