@@ -160,7 +160,7 @@ async def test_the_page_shows_hostile_html_and_stays_itself(page: Page, watch: W
         await read_on_the_page(page, message_id, name)
         frame = page.frame_locator(".stage iframe")
         await expect(frame.locator("html")).to_contain_text(HARMLESS)
-        (shown,) = [one for one in page.frames if message_id in one.url]
+        (shown,) = [one for one in page.frames if f"/view/{message_id}" in one.url]
         await press(shown, links=False)
     await fence(page)
     assert watch.all == []
