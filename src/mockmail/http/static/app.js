@@ -249,7 +249,7 @@ async function openMessage(place, key) {
   try {
     const told = await reader.open(place, key);
     if (told === null) return;
-    say(`Opened ${told.Subject || "a message without a subject"}`);
+    say(`Opened ${told.Subject.slice(0, 200) || "a message without a subject"}`);
     if (toReader || !document.activeElement || document.activeElement === document.body || $("panes").clientWidth < 900) reader.focus();
     toReader = false;
     later();

@@ -6,6 +6,9 @@ import { address, clockTime, dayAndTime, fullTime, isFlagged, isSeen, plural, si
 import { timelineOf } from "./timeline.js";
 
 const SHOWN_SOURCE_CHARACTERS = 500_000;
+// A browser lays a word of ten million letters out for minutes; the source and the download have all of it.
+const SHOWN_FIELD_CHARACTERS = 2000;
+const cut = (text, limit) => (text.length > limit ? `${text.slice(0, limit)}…` : text);
 const WIDTHS = [["phone", "Phone", "375px"], ["tablet", "Tablet", "768px"], ["desktop", "Desktop", "100%"]];
 const NUMBERED = ["html", "text", "headers", "source", "structure", "links", "timeline"];
 const IMAGES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp", "image/svg+xml"]);
@@ -85,7 +88,7 @@ export class Reader {
     const told = this.told;
     count += 1;
     this.box.classList.add("filled");
-    this.heading = h("h2", { class: "subject", tabindex: "-1" }, told.Subject || "(no subject)");
+    this.heading = h("h2", { class: "subject", tabindex: "-1" }, cut(told.Subject, SHOWN_FIELD_CHARACTERS) || "(no subject)");
     this.box.replaceChildren(
       this.tools(),
       h("div", { class: "message-head" }, this.heading, this.facts(told), this.badges(told)),
@@ -250,7 +253,7 @@ export class Reader {
 
   text(told) {
     const text = told.Text.replaceAll("\r\n", "\n");
-    return text ? h("pre", { class: "wrapped" }, text) : h("p", { class: "hint" }, "This message has no text part.");
+    return text ? h("pre", { class: "wrapped" }, cut(text, SHOWN_SOURCE_CHARACTERS)) : h("p", { class: "hint" }, "This message has no text part.");
   }
 
   later(work, fill) {
@@ -262,7 +265,7 @@ export class Reader {
   headers(told) {
     return this.later(api.headers(told.ID), (fields) =>
       h("table", { class: "fields" }, h("tbody", {}, Object.entries(fields).flatMap(([name, values]) =>
-        values.map((value) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))))));
+        values.map((value) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, cut(value, 5 * SHOWN_FIELD_CHARACTERS))))))));
   }
 
   source(told) {
