@@ -4,6 +4,7 @@ Its asynchronous half runs on the loop of the session, which runs only while a t
 other tests find no running loop.
 """
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright
 
 from mockmail import MockMail
 
@@ -103,7 +104,8 @@ class Watch:
 
     async def _dialog(self, dialog: Any) -> None:
         self.seen.append(f"dialog {dialog.message}")
-        await dialog.dismiss()
+        with contextlib.suppress(Error):  # its page may have gone meanwhile
+            await dialog.dismiss()
 
     def _page(self, page: Page) -> None:
         page.on("framenavigated", self._navigated)
