@@ -11,7 +11,7 @@ from mockmail.core.accounts import AccountState, MailboxRefused, canonical_name
 from mockmail.core.events import Actor
 from mockmail.core.message import Envelope, StoredMessage
 from mockmail.errors import ConfigurationError
-from mockmail.testing.folders import Folder, no_folder, spelled_flags, stored
+from mockmail.testing.folders import Folder, check_name, no_folder, spelled_flags, stored
 from mockmail.testing.source import Source, ask
 
 __all__ = ["Account"]
@@ -111,10 +111,7 @@ class Account:
     ) -> StoredMessage:
         """Put bytes into a folder, made when it is missing, as mail that was there before."""
         spelled = spelled_flags(flags)
-        if not isinstance(folder, str) or folder.endswith("/"):
-            raise ConfigurationError(
-                f"folder is {folder!r}; write the name of a folder, such as 'INBOX' or 'Work/2026'."
-            )
+        check_name(folder)
 
         def put(account: AccountState) -> StoredMessage:
             world = self._source.world

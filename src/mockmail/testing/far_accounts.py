@@ -12,7 +12,7 @@ from mockmail.core.message import StoredMessage
 from mockmail.core.queue import QueuedMessage
 from mockmail.errors import ConfigurationError
 from mockmail.testing.accounts import Account
-from mockmail.testing.folders import Folder, spelled_flags
+from mockmail.testing.folders import Folder, check_name, spelled_flags
 from mockmail.testing.line import Line
 from mockmail.testing.live import QueueView
 from mockmail.testing.mirror import Mirror
@@ -126,10 +126,7 @@ class RemoteAccount(Account):
         self, raw: bytes, *, sender: str, folder: str, flags: Iterable[str], received_at: datetime.datetime
     ) -> StoredMessage:
         spelled = spelled_flags(flags)
-        if not isinstance(folder, str) or folder.endswith("/"):
-            raise ConfigurationError(
-                f"folder is {folder!r}; write the name of a folder, such as 'INBOX' or 'Work/2026'."
-            )
+        check_name(folder)
         told = self._tell(
             "POST", "messages", raw, folder=folder, sender=sender, flag=spelled, received_at=received_at.isoformat()
         )

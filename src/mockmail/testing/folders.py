@@ -14,7 +14,7 @@ from mockmail.errors import ConfigurationError
 from mockmail.testing.matching import normal_flag
 from mockmail.testing.source import Source, ask
 
-__all__ = ["Folder", "no_folder", "spelled_flags", "stored"]
+__all__ = ["Folder", "check_name", "no_folder", "spelled_flags", "stored"]
 
 T = TypeVar("T")
 
@@ -213,6 +213,12 @@ def spelled_flags(flags: Iterable[str]) -> list[str]:
     if isinstance(flags, str):
         raise ConfigurationError(f"flags is the string {flags!r}; write a list: [{flags!r}].")
     return [normal_flag(flag) for flag in flags]
+
+
+def check_name(folder: object) -> None:
+    """Raise ``ConfigurationError`` for what names no folder."""
+    if not isinstance(folder, str) or folder.endswith("/"):
+        raise ConfigurationError(f"folder is {folder!r}; write the name of a folder, such as 'INBOX' or 'Work/2026'.")
 
 
 def no_folder(account: str, name: str, names: Iterable[str]) -> str:
