@@ -21,6 +21,16 @@ def send(mail, *recipients, text=TEXT):
         return smtp.sendmail("app@example.test", recipients, text)
 
 
+def reply_to_text(mail, *recipients):
+    """The reply at the end of a message whose size was not declared."""
+    with smtplib.SMTP(*mail.smtp.address) as smtp:
+        smtp.helo()
+        smtp.mail("app@example.test")
+        for recipient in recipients:
+            smtp.rcpt(recipient)
+        return smtp.data(TEXT)
+
+
 def test_a_recipient_whose_mailbox_is_full_is_refused(mail):
     mail.seed(to="bob@example.test", text="y" * 1000)
     mail.account("bob@example.test").set_quota(1000)
@@ -47,11 +57,8 @@ def test_the_declared_size_decides_already_at_rcpt(mail):
 def test_a_message_that_turns_out_too_big_for_all_is_refused(mail):
     mail.account("bob@example.test").set_quota(300)
 
-    with smtplib.SMTP(*mail.smtp.address) as smtp:
-        smtp.helo()
-        smtp.mail("app@example.test")
-        smtp.rcpt("bob@example.test")
-        assert smtp.data(TEXT) == (552, b"5.2.2 <bob@example.test>: mailbox full; its quota is 300 bytes")
+    reply = reply_to_text(mail, "bob@example.test")
+    assert reply == (552, b"5.2.2 <bob@example.test>: mailbox full; its quota is 300 bytes")
 
     mail.assert_rejected(to="bob@example.test", code=552)
     assert len(mail.account("bob@example.test").inbox) == 0
@@ -60,12 +67,7 @@ def test_a_message_that_turns_out_too_big_for_all_is_refused(mail):
 def test_one_that_has_room_gets_the_message_and_the_sender_a_report_of_the_other(mail):
     mail.account("bob@example.test").set_quota(300)
 
-    with smtplib.SMTP(*mail.smtp.address) as smtp:
-        smtp.helo()
-        smtp.mail("app@example.test")
-        smtp.rcpt("bob@example.test")
-        smtp.rcpt("ann@example.test")
-        assert smtp.data(TEXT)[0] == 250
+    assert reply_to_text(mail, "bob@example.test", "ann@example.test")[0] == 250
 
     mail.assert_delivered(to="ann@example.test", subject="Big")
     assert len(mail.account("bob@example.test").inbox) == 0
@@ -104,12 +106,7 @@ def test_no_report_comes_of_a_report_to_a_full_mailbox(mail):
     mail.account("app@example.test").set_quota(10)
     mail.account("bob@example.test").set_quota(300)
 
-    with smtplib.SMTP(*mail.smtp.address) as smtp:
-        smtp.helo()
-        smtp.mail("app@example.test")
-        smtp.rcpt("bob@example.test")
-        smtp.rcpt("ann@example.test")
-        assert smtp.data(TEXT)[0] == 250
+    assert reply_to_text(mail, "bob@example.test", "ann@example.test")[0] == 250
 
     mail.clock.run_until_idle()
     assert len(mail.account("app@example.test").inbox) == 0
