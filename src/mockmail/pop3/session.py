@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mockmail.core.world import World
-from mockmail.pop3.extensions import LOGIN_COMMANDS
+from mockmail.pop3.extensions import COMMANDS, LOGIN_COMMANDS
 from mockmail.pop3.grammar import (
     AUTH_LIMIT_BYTES,
     COMMAND_LIMIT_BYTES,
@@ -203,7 +203,7 @@ class Pop3Session:
         self._states.take_world()
         if self._states.authorization.exchange is not None:
             return self._continue_exchange(line)
-        if self._login_refused and self._word_of(line) not in self._states.capabilities.commands:
+        if self._login_refused and self._word_of(line) not in COMMANDS:
             # A script that does not read its replies sends its password all the same.
             self._hide(line.start)
             return self._refuse(BadCommand(HIDDEN, "there is no such command"))

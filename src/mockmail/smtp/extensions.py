@@ -11,7 +11,7 @@ from mockmail.config import Settings
 from mockmail.extensions import Extension, enabled_names
 from mockmail.profiles import profile_named
 
-__all__ = ["COMMANDS", "EXTENSIONS", "LMTP_COMMANDS", "Capabilities", "capabilities_of"]
+__all__ = ["ALL_COMMANDS", "COMMANDS", "EXTENSIONS", "LMTP_COMMANDS", "Capabilities", "capabilities_of"]
 
 COMMANDS = frozenset({"HELO", "EHLO", "MAIL", "RCPT", "DATA", "RSET", "NOOP", "VRFY", "QUIT"})
 """Understood without any extension (RFC 5321 section 4.5.1)."""
@@ -35,6 +35,8 @@ EXTENSIONS = (
     Extension("EXPN", "RFC 5321", commands=frozenset({"EXPN"})),
     Extension("HELP", "RFC 5321", commands=frozenset({"HELP"})),
 )
+ALL_COMMANDS = COMMANDS.union(LMTP_COMMANDS, *(row.commands for row in EXTENSIONS))
+"""Also those that a profile leaves out."""
 """In the order in which they are advertised. What a row needs is another row, or a fact: ``"tls"``, the bytes travel
 over TLS; ``"starttls"``, they may be made to. STARTTLS is understood, so that it can be refused, but not shown where
 there is TLS already."""

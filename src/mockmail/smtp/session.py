@@ -10,7 +10,7 @@ from mockmail.core.world import World
 from mockmail.smtp.answers import HIDDEN, Answers
 from mockmail.smtp.chunking import ChunkReader
 from mockmail.smtp.commands import RECIPIENT_LIMIT, Conversation
-from mockmail.smtp.extensions import COMMAND_LINE_LIMIT_BYTES
+from mockmail.smtp.extensions import ALL_COMMANDS, COMMAND_LINE_LIMIT_BYTES
 from mockmail.smtp.framing import LineBuffer
 from mockmail.smtp.interpreter import Interpreter, open_interpreter
 from mockmail.smtp.record import record_refusal, shown
@@ -198,7 +198,7 @@ class SmtpSession:
 
     def _is_command(self, line: bytes) -> bool:
         words = line.split(maxsplit=1)
-        return bool(words) and words[0].decode("ascii", "replace").upper() in self._talk.capabilities.commands
+        return bool(words) and words[0].decode("ascii", "replace").upper() in ALL_COMMANDS
 
     def _read_text(self, data: bytes) -> None:
         """Give message text to its reader."""
