@@ -21,6 +21,7 @@ from mockmail.mime.search_text import SearchText, fold, header_lacks
 from mockmail.mime.text import part_text
 
 WORDS = ["needle", "hay", "ÄRGER", "straße", "x y", "a@b.test", "=?", "K", ":", " "]
+NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
 DAYS = [date(2026, 3, 1), date(2026, 3, 2)]
 FLAGS = ["\\Seen", "\\Flagged", "$Junk", "later"]
 FIELDS = [b"subject", b"from", b"to", b"date", b"x-odd", b"content-type"]
@@ -90,6 +91,7 @@ leaf = st.one_of(
     st.builds(keys.Text, needle),
     st.builds(keys.InternalDate, relation, st.sampled_from(DAYS)),
     st.builds(keys.SentDate, relation, st.sampled_from(DAYS)),
+    st.builds(keys.Within, st.booleans(), st.sampled_from([1, 86_400, 108_000, 200_000])),
     st.builds(keys.Size, st.sampled_from(["<", ">"]), st.integers(0, 60)),
     st.builds(keys.Messages, ranges),
     st.builds(keys.Uids, ranges),
@@ -154,6 +156,9 @@ def matches(key: keys.Key, number: int, entry, view: MailboxView) -> bool:
             value = scan(raw).first(b"date")
             sent = None if value is None else parse_date(value.decode("latin-1"))
             return sent is not None and holds(how, sent.date(), day)
+        case keys.Within(is_older, seconds):
+            age_seconds = (NOW - entry.message.received_at.replace(microsecond=0)).total_seconds()
+            return age_seconds >= seconds if is_older else age_seconds <= seconds
         case keys.Size(how, size):
             return len(raw) > size if how == ">" else len(raw) < size
         case keys.Messages(numbers):
@@ -201,7 +206,7 @@ def test_finds_what_asking_each_key_of_each_message_finds(search, gone):
     view = MailboxView(mailbox)
     mailbox.expunge(gone)
     view.changes(expunges=not gone & {1})
-    running = evaluate(key, view)
+    running = evaluate(key, view, NOW)
     while True:
         try:
             next(running)

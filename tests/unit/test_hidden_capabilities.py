@@ -20,6 +20,7 @@ EXTENSIONS = {"smtp": SMTP_EXTENSIONS, "lmtp": SMTP_EXTENSIONS, "pop3": POP3_EXT
 ROWS = [(protocol, row) for protocol, rows in EXTENSIONS.items() for row in rows]
 
 IMAP_SYNTAX = {
+    "SEARCH WITHIN": "SEARCH YOUNGER 60",
     "AUTHENTICATE initial-response": "AUTHENTICATE PLAIN AGJvYgBhbnk=",
     "{n+}": "LOGIN {3+}",
     "LIST RETURN SPECIAL-USE": 'LIST "" "*" RETURN (SPECIAL-USE)',

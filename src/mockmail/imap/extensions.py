@@ -68,6 +68,7 @@ EXTENSIONS: tuple[Extension, ...] = (
     Extension("CHILDREN", "RFC 3348"),
     Extension("UIDPLUS", "RFC 4315", commands=frozenset({"UID EXPUNGE"})),
     Extension("UNSELECT", "RFC 3691", commands=frozenset({"UNSELECT"})),
+    Extension("WITHIN", "RFC 5032", parameters=frozenset({"SEARCH WITHIN"})),
     Extension("MOVE", "RFC 6851", commands=frozenset({"MOVE", "UID MOVE"})),
     Extension("SPECIAL-USE", "RFC 6154", parameters=frozenset({"LIST RETURN SPECIAL-USE"})),
     Extension("CREATE-SPECIAL-USE", "RFC 6154", parameters=frozenset({"CREATE USE"})),

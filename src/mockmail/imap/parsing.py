@@ -255,7 +255,7 @@ def _append(start: _Start, reader: Reader) -> Command:
 
 def _search(start: _Start, reader: Reader) -> Command:
     reader.sp("a search key")
-    charset, key = read_search(reader)
+    charset, key = read_search(reader, within="SEARCH WITHIN" in start.understood.parameters)
     return Search(start.tag, start.name, start.uid, charset, key)
 
 

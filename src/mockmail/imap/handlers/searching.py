@@ -16,7 +16,7 @@ _NUMBERS_IN_A_CHUNK = 5000
 def search(state: ConnectionState, command: Search) -> Output:
     """SEARCH and UID SEARCH."""
     view, criteria = state.selected, state.arguments
-    found = yield from evaluate(command.key, view)
+    found = yield from evaluate(command.key, view, state.world.clock.now())
     numbers = found.uids if command.uid else found.numbers
     world, actor = state.world, state.actor
     world.journal.append(

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from operator import attrgetter
 from typing import TypeAlias
 
@@ -57,15 +57,16 @@ class _Test:
     """How many keys it is made of."""
 
 
-def evaluate(key: Key, view: MailboxView) -> Generator[None, None, Found]:
-    """The messages of ``view`` that match, as the value a ``yield from`` gives. Yields after each piece of work of
-    some hundred microseconds, or one message if it is larger; between these steps the view must not take over changes.
+def evaluate(key: Key, view: MailboxView, now: datetime) -> Generator[None, None, Found]:
+    """The messages of ``view`` that match when it is ``now``, as the value a ``yield from`` gives. Yields after each
+    piece of work of some hundred microseconds, or one message if it is larger; between these steps the view must not
+    take over changes.
 
     Messages that are gone and still counted are searched as they last were. Sequence numbers beyond the last message
     match nothing, as in other servers. Never raises, whatever the messages hold.
     """
     entries = view.entries()
-    spans, tests = _Plan(view, entries).conjunction(key.keys if isinstance(key, keys.And) else (key,))
+    spans, tests = _Plan(view, entries, now).conjunction(key.keys if isinstance(key, keys.And) else (key,))
     select = _all_of(tests)
     cost = max((test.cost for test in tests), default=0)
     size = max(1, _WINDOWS[cost] // max(1, sum(test.keys for test in tests)))
@@ -96,8 +97,9 @@ def _windows(spans: Spans, entries: Sequence[Entry], size: int, limit_bytes: int
 class _Plan:
     """Makes keys ready for one view."""
 
-    def __init__(self, view: MailboxView, entries: Sequence[Entry]) -> None:
+    def __init__(self, view: MailboxView, entries: Sequence[Entry], now: datetime) -> None:
         self._view = view
+        self._now = now
         self._entries = entries
         self._all: Spans = [(0, len(entries))] if entries else []
 
@@ -144,6 +146,8 @@ class _Plan:
                 return self._size(relation, size_bytes)
             case keys.InternalDate(relation, day):
                 return self._internal_date(relation, day)
+            case keys.Within(is_older, seconds):
+                return self._within(is_older, seconds)
             case keys.SentDate(relation, day):
                 return self._sent_date(relation, day)
             case keys.Header(field, needle):
@@ -216,6 +220,14 @@ class _Plan:
         holds = _relation(relation, day)
         return _Test(lambda indices: [at for at in indices if holds(entries[at].message.received_at.date())], 0)
 
+    def _within(self, is_older: bool, seconds: int) -> _Test:
+        # To the resolution of a second (RFC 5032 section 2).
+        entries = self._entries
+        target = int(self._now.timestamp()) - seconds
+        if is_older:
+            return _Test(lambda indices: [at for at in indices if _second(entries[at]) <= target], 0)
+        return _Test(lambda indices: [at for at in indices if _second(entries[at]) >= target], 0)
+
     # What must be read
 
     def _sent_date(self, relation: str, day: date) -> _Test:
@@ -271,6 +283,10 @@ class _Plan:
             return matching
 
         return _Test(select, 2)
+
+
+def _second(entry: Entry) -> int:
+    return int(entry.message.received_at.timestamp())
 
 
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")

@@ -32,6 +32,7 @@ __all__ = [
     "Size",
     "Text",
     "Uids",
+    "Within",
     "read_search",
 ]
 
@@ -138,6 +139,14 @@ class SentDate:
 
 
 @record
+class Within:
+    """OLDER and YOUNGER (RFC 5032): the internal date is at least, or at most, so many seconds ago."""
+
+    is_older: bool
+    seconds: int
+
+
+@record
 class Size:
     """LARGER and SMALLER: RFC822.SIZE is ``relation`` (``">"`` or ``"<"``) ``size_bytes``."""
 
@@ -180,7 +189,9 @@ class Not:
     key: Key
 
 
-Leaf: TypeAlias = All | Flag | Keyword | Header | Body | Text | InternalDate | SentDate | Size | Messages | Uids
+Leaf: TypeAlias = (
+    All | Flag | Keyword | Header | Body | Text | InternalDate | SentDate | Within | Size | Messages | Uids
+)
 Key: TypeAlias = Leaf | And | Or | Not
 
 _SEEN, _RECENT = "\\Seen", "\\Recent"
@@ -199,11 +210,13 @@ _WITH_ARGUMENT = frozenset(
     {"BCC", "CC", "FROM", "SUBJECT", "TO", "HEADER", "BODY", "TEXT", "BEFORE", "ON", "SINCE"}
     | {"SENTBEFORE", "SENTON", "SENTSINCE", "LARGER", "SMALLER", "UID", "KEYWORD", "UNKEYWORD"}
 )
+_WITHIN = frozenset({"OLDER", "YOUNGER"})
 _RELATIONS = {"BEFORE": "<", "ON": "=", "SINCE": ">="}
 
 
-def read_search(reader: Reader) -> tuple[str | None, Key]:
+def read_search(reader: Reader, *, within: bool = True) -> tuple[str | None, Key]:
     """``["CHARSET" SP astring SP] search-key *(SP search-key)`` -> the charset as named, or ``None``, and one key.
+    ``within``: whether there are the keys of RFC 5032.
 
     Raises :class:`BadSyntax`, and :class:`BadCharset`.
     """
@@ -217,7 +230,8 @@ def read_search(reader: Reader) -> tuple[str | None, Key]:
         reader.sp("a search key")
         # imap-tools writes text in the charset it names into quoted strings
         reader.eight_bit = codec != "ascii"
-    return charset, _Keys(reader, charset, codec).read()
+    words = _WITH_ARGUMENT | _WITHIN if within else _WITH_ARGUMENT
+    return charset, _Keys(reader, charset, codec, words).read()
 
 
 def _codec(charset: str) -> str:
@@ -247,10 +261,11 @@ class _Open:
 class _Keys:
     """Reads keys without recursion: imap-tools makes chains of ORs as long as its caller's list."""
 
-    def __init__(self, reader: Reader, charset: str | None, codec: str) -> None:
+    def __init__(self, reader: Reader, charset: str | None, codec: str, with_argument: frozenset[str]) -> None:
         self._reader = reader
         self._charset = charset
         self._codec = codec
+        self._words = with_argument
         self._open = [_Open("")]
 
     def read(self) -> Key:
@@ -298,8 +313,8 @@ class _Keys:
             return Messages(reader.sequence_set())
         if not word:
             reader.fail("a search key")
-        if word not in _PLAIN and word not in _WITH_ARGUMENT:
-            known = frozenset(_PLAIN) | _WITH_ARGUMENT | {"NOT", "OR"}
+        if word not in _PLAIN and word not in self._words:
+            known = frozenset(_PLAIN) | self._words | {"NOT", "OR"}
             raise BadSyntax(f"Unknown search key {word[:40]}{nearest(word, known)}")
         reader.skip(word.encode("ascii"))
         if word in _PLAIN:
@@ -324,6 +339,9 @@ class _Keys:
                 return InternalDate(_RELATIONS[word], reader.date())
             case "SENTBEFORE" | "SENTON" | "SENTSINCE":
                 return SentDate(_RELATIONS[word[4:]], reader.date())
+            case "OLDER" | "YOUNGER":
+                # search-key =/ ( "OLDER" / "YOUNGER" ) SP nz-number
+                return Within(word == "OLDER", reader.nz_number("a number of seconds"))
             case "LARGER" | "SMALLER":
                 return Size(">" if word == "LARGER" else "<", reader.number("a size in octets"))
             case "UID":

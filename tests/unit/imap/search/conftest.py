@@ -46,7 +46,7 @@ class Searched:
     def generator(self, criteria):
         if isinstance(criteria, str):
             criteria = criteria.encode("ascii")
-        return evaluate(read_search(self._reader(criteria))[1], self.view)
+        return evaluate(read_search(self._reader(criteria))[1], self.view, NOON)
 
     def search(self, criteria):
         """The sequence numbers found."""

@@ -23,6 +23,7 @@ from mockmail.imap.search.keys import (
     Size,
     Text,
     Uids,
+    Within,
     read_search,
 )
 from mockmail.imap.sets import SequenceSet
@@ -64,6 +65,8 @@ def key(line):
         (b"KEYWORD $Junk", Keyword("$junk")),
         (b'KEYWORD "abc"', Keyword("abc")),
         (b"LARGER 10", Size(">", 10)),
+        (b"OLDER 60", Within(True, 60)),
+        (b"YOUNGER 259200", Within(False, 259200)),
         (b"NEW", And((Flag("\\Recent"), Flag("\\Seen", False)))),
         (b"NOT FROM a", Not(FROM_A)),
         (b"OLD", Flag("\\Recent", False)),
