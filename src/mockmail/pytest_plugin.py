@@ -44,7 +44,7 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     (
         "relay_allow",
         "linelist",
-        "the only recipients that mail may be relayed to: addresses, domains, patterns such as *@partner.test",
+        "the only recipients that mail may be relayed to: addresses, domains, *@partner.test, /regular expressions/",
     ),
     ("retry_every", "string", "how long mail waits between attempts"),
     ("retry_for", "string", "how long mail is tried before it bounces"),
@@ -57,7 +57,7 @@ _INI_OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("advertise", "linelist", "capability words added to what is advertised, as protocol=NAME NAME"),
     ("max_message_bytes", "string", "largest message taken"),
     ("max_messages", "string", "how many messages are kept; the oldest goes first"),
-    ("max_age", "string", "how long messages are kept, such as 12h or 7d; unset: for good"),
+    ("max_age", "string", "how long delivered messages are kept, such as 12h or 7d; unset: for good"),
     ("pop3_login_delay_seconds", "string", "seconds that POP3 wants between two logins to one account; 0: none"),
     (
         "pop3_expire_days",

@@ -130,8 +130,9 @@ async def context(browser: Browser, mail: MockMail) -> AsyncIterator[BrowserCont
     await context.close()
 
 
-@pytest.fixture
-def watch(context: BrowserContext, mail: MockMail, canary: Canary) -> Watch:
+@pytest_asyncio.fixture(loop_scope="session")
+async def watch(context: BrowserContext, mail: MockMail, canary: Canary) -> Watch:
+    # On the loop: asked to listen, Playwright looks for one, and asyncio.run in a test before has left none.
     return Watch(context, mail.http.url, canary)
 
 
