@@ -6,14 +6,16 @@ import datetime
 import os
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mockmail.core.archive import Archived, read_archive, write_archive
 from mockmail.core.message import Envelope, Message, StoredMessage
 from mockmail.errors import ConfigurationError
 from mockmail.testing.gather import held
 from mockmail.testing.seeding import Seeding
 from mockmail.testing.source import ask
+
+if TYPE_CHECKING:
+    from mockmail.core.archive import Archived
 
 __all__ = ["Archives"]
 
@@ -26,6 +28,8 @@ class Archives(Seeding):
         does. ``account``: whose it all is; else whose directory it is in, or whom its Delivered-To, or To and Cc,
         name. Raises ``ConfigurationError`` where none of these tells."""
         __tracebackhide__ = True
+        from mockmail.core.archive import read_archive
+
         found = []
         for one in read_archive(Path(path)):
             for address in [account] if account is not None else _owners(one):
@@ -45,6 +49,8 @@ class Archives(Seeding):
         many messages there were. Flags are kept by mbox and Maildir. What was saved there before is replaced when
         all is written; ``ConfigurationError`` for anything else that is there, and where nothing can be written."""
         __tracebackhide__ = True
+        from mockmail.core.archive import Archived, write_archive
+
         lying = ask(self, partial(held, self.world))
         return write_archive(
             Path(path),
