@@ -11,6 +11,19 @@ from typing import Any, Literal
 from mockmail.errors import ConfigurationError
 from mockmail.profiles import profile_named
 from mockmail.relaying import check_relay, parse_delays, parse_duration, parse_routes
+from mockmail.texts import (
+    parse_age,
+    parse_boolean,
+    parse_capabilities,
+    parse_count,
+    parse_days,
+    parse_names,
+    parse_port,
+    parse_seconds,
+    parse_size,
+    parse_twin_port,
+    parse_users,
+)
 from mockmail.tls import TLS
 
 __all__ = ["ENV_PREFIX", "SettingField", "Settings", "setting_fields"]
@@ -24,89 +37,6 @@ _LOCAL_TO_A_SERVER = frozenset({"host", *PORT_SETTINGS})
 Parser = Callable[[str], Any]
 
 _URL_PASSWORD = re.compile(r":(?!//).*@")
-
-
-def _boolean(text: str) -> bool:
-    value = text.strip().lower()
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("", "0", "false", "no", "off"):
-        return False
-    raise ValueError("write true or false")
-
-
-def _names(text: str) -> tuple[str, ...] | None:
-    """A list separated by commas or line ends; empty is none given."""
-    return tuple(name for name in (part.strip() for part in re.split(r"[,\n]", text)) if name) or None
-
-
-def _users(text: str) -> dict[str, str] | None:
-    users: dict[str, str] = {}
-    for line in text.splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        address, colon, password = line.strip().partition(":")
-        if not colon or not address:
-            raise ValueError("write one address:password a line")
-        users[address] = password
-    return users or None
-
-
-def _number(text: str, otherwise: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(otherwise) from None
-
-
-def _port(text: str) -> int | None:
-    return None if text.strip().lower() in ("", "none", "off") else _number(text, "write a port number, or none")
-
-
-def _twin_port(text: str) -> int | str | None:
-    return "auto" if text.strip().lower() == "auto" else _port(text)
-
-
-def _capabilities(text: str) -> dict[str, tuple[str, ...]]:
-    """``smtp=SMTPUTF8 SIZE,imap=IDLE``: protocols separated by commas or lines, names by spaces."""
-    result: dict[str, tuple[str, ...]] = {}
-    for part in _names(text) or ():
-        protocol, equals, names = part.partition("=")
-        if not equals:
-            raise ValueError("write protocol=NAME NAME, such as smtp=SMTPUTF8")
-        result[protocol.strip().lower()] = tuple(names.split())
-    return result
-
-
-def _days(text: str) -> int | None:
-    return None if text.strip().lower() in ("", "none", "never") else int(text)
-
-
-_SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-
-
-def _size(text: str) -> int | None:
-    if text.strip().lower() in ("", "none"):
-        return None
-    match = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", text.strip().lower())
-    if match is None:
-        raise ValueError("write a number of bytes, or 64M")
-    return int(match[1]) * _SIZE_UNITS[match[2]]
-
-
-def _count(text: str) -> int | None:
-    return None if text.strip().lower() in ("", "none") else _number(text, "write a whole number, or none")
-
-
-def _age(text: str) -> timedelta | None:
-    return None if text.strip().lower() in ("", "none", "0") else parse_duration(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("write a number of seconds, such as 0.5") from None
 
 
 def _setting(default: Any, help_text: str, parse: Parser, kind: str = "string") -> Any:
@@ -141,28 +71,30 @@ class Settings:
     """
 
     users: Mapping[str, str] | None = _setting(
-        None, "who may log in, as address:password lines; unset: anybody with a password", _users, "linelist"
+        None, "who may log in, as address:password lines; unset: anybody with a password", parse_users, "linelist"
     )
     unknown_recipients: Literal["create", "refuse"] | None = _setting(
         None, "create an account for an unknown local recipient, or refuse it with 550 5.1.1", lambda text: text or None
     )
-    domains: tuple[str, ...] | None = _setting(None, "domains delivered here; unset: every domain", _names, "linelist")
+    domains: tuple[str, ...] | None = _setting(
+        None, "domains delivered here; unset: every domain", parse_names, "linelist"
+    )
     host: str = _setting("127.0.0.1", "address to bind", str)
-    smtp_port: int | None = _setting(0, "SMTP port; 0: the system chooses, none: not started", _port)
-    lmtp_port: int | None = _setting(None, "LMTP port; 0: the system chooses, none: not started", _port)
-    pop3_port: int | None = _setting(0, "POP3 port; 0: the system chooses, none: not started", _port)
-    imap_port: int | None = _setting(0, "IMAP port; 0: the system chooses, none: not started", _port)
+    smtp_port: int | None = _setting(0, "SMTP port; 0: the system chooses, none: not started", parse_port)
+    lmtp_port: int | None = _setting(None, "LMTP port; 0: the system chooses, none: not started", parse_port)
+    pop3_port: int | None = _setting(0, "POP3 port; 0: the system chooses, none: not started", parse_port)
+    imap_port: int | None = _setting(0, "IMAP port; 0: the system chooses, none: not started", parse_port)
     smtps_port: int | Literal["auto"] | None = _setting(
-        "auto", "SMTP port with TLS from the first byte; auto: a free one with tls, none: not started", _twin_port
+        "auto", "SMTP port with TLS from the first byte; auto: a free one with tls, none: not started", parse_twin_port
     )
     pop3s_port: int | Literal["auto"] | None = _setting(
-        "auto", "POP3 port with TLS from the first byte; auto: a free one with tls, none: not started", _twin_port
+        "auto", "POP3 port with TLS from the first byte; auto: a free one with tls, none: not started", parse_twin_port
     )
     imaps_port: int | Literal["auto"] | None = _setting(
-        "auto", "IMAP port with TLS from the first byte; auto: a free one with tls, none: not started", _twin_port
+        "auto", "IMAP port with TLS from the first byte; auto: a free one with tls, none: not started", parse_twin_port
     )
     http_port: int | None = _setting(
-        None, "port of the HTTP API and the web page; 0: the system chooses, none: not started", _port
+        None, "port of the HTTP API and the web page; 0: the system chooses, none: not started", parse_port
     )
     http_auth: str | None = _setting(
         None, "user:password that HTTP clients must give; unset: anybody", lambda text: text or None
@@ -170,17 +102,20 @@ class Settings:
     http_hosts: tuple[str, ...] | None = _setting(
         None,
         "names that HTTP clients may call the server by, besides localhost, addresses and host",
-        _names,
+        parse_names,
         "linelist",
     )
     http_origins: tuple[str, ...] | None = _setting(
-        None, "origins of other web pages that may use the HTTP API, such as http://localhost:3000", _names, "linelist"
+        None,
+        "origins of other web pages that may use the HTTP API, such as http://localhost:3000",
+        parse_names,
+        "linelist",
     )
     tls: bool | TLS = _setting(  # noqa: RUF009 - makes a field, as those of all rows
         False, "true, or how TLS misbehaves, such as certificate=expired,starttls=hide", TLS.from_text
     )
-    require_auth: bool = _setting(False, "refuse mail from clients that have not logged in", _boolean, "bool")
-    require_tls: bool = _setting(False, "refuse mail and logins in plain text", _boolean, "bool")
+    require_auth: bool = _setting(False, "refuse mail from clients that have not logged in", parse_boolean, "bool")
+    require_tls: bool = _setting(False, "refuse mail and logins in plain text", parse_boolean, "bool")
     relay: Literal["authenticated", "open", "none"] = _setting(
         "authenticated", "who may send to domains that are not local: authenticated, open, none", str.strip
     )
@@ -193,7 +128,7 @@ class Settings:
     relay_allow: tuple[str, ...] | None = _setting(
         None,
         "the only recipients that mail may be relayed to: addresses, domains, *@partner.test, /regular expressions/",
-        _names,
+        parse_names,
         "linelist",
     )
     retry_every: timedelta = _setting(  # noqa: RUF009  a row; timedelta is immutable
@@ -206,29 +141,31 @@ class Settings:
         None, "delays between attempts instead, such as 5m,30m,2h; it bounces after the last", parse_delays
     )
     relay_timeout: float = _setting(
-        30.0, "seconds that a next hop outside of our network has for each answer", _seconds
+        30.0, "seconds that a next hop outside of our network has for each answer", parse_seconds
     )
-    plus_tags: bool = _setting(True, "deliver bob+tag@ to bob@", _boolean, "bool")
-    trace_headers: bool = _setting(True, "put Return-Path and Received on top of stored mail", _boolean, "bool")
+    plus_tags: bool = _setting(True, "deliver bob+tag@ to bob@", parse_boolean, "bool")
+    trace_headers: bool = _setting(True, "put Return-Path and Received on top of stored mail", parse_boolean, "bool")
     profile: str = _setting("standard", "how the server behaves and what it advertises: standard, minimal", str)
     hide: Mapping[str, tuple[str, ...]] = _setting(
-        dict, "capabilities taken away, as protocol=NAME NAME", _capabilities, "linelist"
+        dict, "capabilities taken away, as protocol=NAME NAME", parse_capabilities, "linelist"
     )
     advertise: Mapping[str, tuple[str, ...]] = _setting(
-        dict, "capability words added to what is advertised, as protocol=NAME NAME", _capabilities, "linelist"
+        dict, "capability words added to what is advertised, as protocol=NAME NAME", parse_capabilities, "linelist"
     )
-    max_message_bytes: int | None = _setting(64 << 20, "largest message taken", _size)
-    max_messages: int | None = _setting(None, "how many messages are kept; the oldest goes first", _count)
+    max_message_bytes: int | None = _setting(64 << 20, "largest message taken", parse_size)
+    max_messages: int | None = _setting(None, "how many messages are kept; the oldest goes first", parse_count)
     max_age: timedelta | None = _setting(  # noqa: RUF009
-        None, "how long delivered messages are kept, such as 12h or 7d; unset: for good", _age
+        None, "how long delivered messages are kept, such as 12h or 7d; unset: for good", parse_age
     )
     pop3_login_delay_seconds: int = _setting(
         0, "seconds that POP3 wants between two logins to one account; 0: none", int
     )
     pop3_expire_days: int | None = _setting(
-        None, "days for which POP3 promises to keep mail; 0: what RETR has read goes at QUIT, never: for good", _days
+        None,
+        "days for which POP3 promises to keep mail; 0: what RETR has read goes at QUIT, never: for good",
+        parse_days,
     )
-    timeout: float = _setting(5.0, "seconds that a waiting assertion waits", _seconds)
+    timeout: float = _setting(5.0, "seconds that a waiting assertion waits", parse_seconds)
 
     def __post_init__(self) -> None:
         _check_users(self)
