@@ -314,16 +314,11 @@ class ImapSession:
     def _answer(self, mode: LineMode, line: Line | Refusal) -> bytes | Completion:
         if isinstance(line, Refusal):
             if mode.secret:
-                self._hide_rest(line.command.pieces[0].start)
+                _hide_rest(self.link, self._framer, line.command.pieces[0].start)
             return bad(line.text)
         if mode.secret and line.data != b"*":
             self.link.redact(line.start, line.stop)
         return mode.take(line.data)
-
-    def _hide_rest(self, start: int) -> None:
-        """Hide what was refused, also what is still to come of it."""
-        self.link.redact(start, self._framer.position)
-        self._framer.hide = self.link.redact
 
     # Literals
 
@@ -348,7 +343,7 @@ class ImapSession:
     def _refused(self, refusal: Refusal) -> None:
         arrival = self._announce(refusal.command)
         if arrival.secrets or arrival.name in ("LOGIN", "AUTHENTICATE"):
-            self._hide_rest(arrival.secrets[0][0] if arrival.secrets else self._framer.position)
+            _hide_rest(self.link, self._framer, arrival.secrets[0][0] if arrival.secrets else self._framer.position)
         if arrival.name != HIDDEN:
             arrival = dataclasses.replace(arrival, tag=refusal.tag)
         self._answers.complete(
@@ -415,3 +410,9 @@ def _guarded(link: Link, response: Response) -> Output:
 def _server_bug(link: Link, error: Exception) -> Completion:
     link.errors.append(error)
     return no("mockmail failed at this command; the error is raised in the test", "SERVERBUG")
+
+
+def _hide_rest(link: Link, framer: Framer, start: int) -> None:
+    """Hide what was refused, also what is still to come of it."""
+    link.redact(start, framer.position)
+    framer.hide = link.redact

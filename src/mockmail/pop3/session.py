@@ -203,7 +203,7 @@ class Pop3Session:
         self._states.take_world()
         if self._states.authorization.exchange is not None:
             return self._continue_exchange(line)
-        if self._login_refused and self._word_of(line) not in COMMANDS:
+        if self._login_refused and _word_of(line) not in COMMANDS:
             # A script that does not read its replies sends its password all the same.
             self._hide(line.start)
             return self._refuse(BadCommand(HIDDEN, "there is no such command"))
@@ -225,9 +225,6 @@ class Pop3Session:
             return self._finish(Reply("-ERR the line is too long"))
         self._hide(line.start)
         return self._attempt(lambda: self._states.respond(line.data))
-
-    def _word_of(self, line: Line | Overlong) -> str:
-        return first_word(line.head if isinstance(line, Overlong) else line.data)
 
     def _hide_secret(self, line: Line | Overlong) -> None:
         """Keep what follows PASS, APOP or AUTH out of transcripts."""
@@ -319,3 +316,7 @@ class Pop3Session:
             return b""
         self._states.record(self._command, self._first_line)
         return b".\r\n"
+
+
+def _word_of(line: Line | Overlong) -> str:
+    return first_word(line.head if isinstance(line, Overlong) else line.data)
