@@ -109,10 +109,8 @@ def test_a_failure_shows_this_tests_conversations_alone(project: pytest.Pytester
     """)
     result = project.runpytest_subprocess()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["*mockmail transcript*", "*rcpt TO:<bob@t-*", "*mockmail mailboxes*", "bob@t-*INBOX: 1*"]
-    )
-    result.stdout.no_fnmatch_line("C: rcpt TO:<else*")
+    result.stdout.fnmatch_lines(["*mockmail transcript*", "*C: rcpt *", "*mockmail mailboxes*", "bob@t-*INBOX: 1*"])
+    result.stdout.no_re_match_line("(?i)C: rcpt to:<else.*")
 
 
 def test_an_unused_fault_is_warned_of(project: pytest.Pytester) -> None:

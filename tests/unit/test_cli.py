@@ -16,6 +16,13 @@ from contextlib import contextmanager
 import pytest
 
 MOCKMAIL = [sys.executable, "-m", "mockmail"]
+_HEED = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "mockmail", *sys.argv[1:]])
+"""
+HEEDING_CTRL_C = [sys.executable, "-c", _HEED]
+"""A test run in a shell's background ignores SIGINT, and so would what it starts."""
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -157,7 +164,7 @@ def test_a_reader_who_has_read_enough_is_no_error() -> None:
 def test_waiting_is_ended_by_ctrl_c_without_a_traceback() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
-        with subprocess.Popen([*MOCKMAIL, "ready", "--url", url], stderr=subprocess.PIPE) as process:
+        with subprocess.Popen([*HEEDING_CTRL_C, "ready", "--url", url], stderr=subprocess.PIPE) as process:
             connection, _ = silent.accept()
             with connection:
                 process.send_signal(signal.SIGINT)
