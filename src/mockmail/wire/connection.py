@@ -20,6 +20,7 @@ from mockmail.wire.contract import SLICE_BYTES, Close, Link, Pause, Send, Sessio
 from mockmail.wire.faults import Fault
 from mockmail.wire.handshakes import Handshake
 from mockmail.wire.idle import IdleTimer
+from mockmail.wire.stream import Stream
 from mockmail.wire.tampering import FaultSeam, HalfClose, Step
 from mockmail.wire.tls import drop_plain_text, start_tls, tls_info
 from mockmail.wire.transcript import Record
@@ -42,7 +43,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_actions", "_closing", "_connections", "_discarding", "_early", "_eof", "_fault", "_held", "_idle", "_link",
         "_listener", "_loop", "_lost", "_pause", "_peer", "_pull_is_due", "_reading", "_record", "_runtime", "_seam",
-        "_socket", "_tls", "_transport", "_writing_paused", "session",
+        "_socket", "_tls", "_transport", "_upgrade", "_writing_paused", "session",
     )  # fmt: skip
 
     session: Session
@@ -73,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._eof = False
         self._closing = False
         self._lost = False
+        self._upgrade: asyncio.Task[None] | None = None
         self._early: bytearray | None = None
         """During an upgrade: what came encrypted before we were told that the handshake was done."""
 
@@ -80,6 +82,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if self._link is not None:
+            return  # over TLS from now on, as _handshake() is about to hear
         listener, connections = self._listener, self._connections
         protocol = listener.protocol
         name = connections.name(protocol)
@@ -218,6 +222,8 @@ class Connection(asyncio.Protocol):
         """Cut the connection now; the session hears of it in the loop's next round."""
         self._closing = True
         self._transport.abort()
+        if self._upgrade is not None:
+            self._upgrade.cancel()
 
     def close_after_fork(self) -> None:
         self._socket.close()
@@ -294,7 +300,7 @@ class Connection(asyncio.Protocol):
                 actions.clear()
                 self._held = True
                 self._early = bytearray()
-                self._runtime.spawn(self._handshake())
+                self._upgrade = self._runtime.spawn(self._handshake())
                 return
             if type(action) is Pause:
                 self._write(sends)
@@ -386,26 +392,26 @@ class Connection(asyncio.Protocol):
         self._pull()
 
     async def _handshake(self) -> None:
-        transport: asyncio.Transport | None = None
+        stream = cast("Stream", self._transport)
+        failure: OSError | None = None
         try:
-            transport = await start_tls(self._loop, self._transport, self, self._listener.tls)
-            if transport is None and not self._closing:
-                self._tls.failed(None)
+            await start_tls(self._loop, stream, self, self._listener.tls)
         except OSError as error:
-            if not self._closing:
-                self._tls.failed(error)
+            failure = error
         finally:
-            # asyncio tells nobody of a connection lost before the handshake was done.
-            if transport is None:
-                self._transport.abort()
+            self._upgrade = None
+            if self._transport is stream:
+                # asyncio tells nobody of a connection lost before the handshake was done.
+                if not self._closing:
+                    self._tls.failed(failure)
+                stream.abort()
                 self.connection_lost(None)
-        if transport is None:
+        if self._transport is stream:
             return
-        self._transport = transport
         if self._closing:
             self.abort()
             return
-        self.link.tls = info = tls_info(transport)
+        self.link.tls = info = tls_info(self._transport)
         self._tls.started()
         self._reading, self._writing_paused, self._held = True, False, False
         self._idle.heard()

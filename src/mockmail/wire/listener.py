@@ -11,6 +11,7 @@ from mockmail.errors import ConfigurationError
 from mockmail.wire.connection import Connection, reset_on_close
 from mockmail.wire.connections import Connections, SessionFactory
 from mockmail.wire.contract import Link
+from mockmail.wire.stream import Stream
 from mockmail.wire.tls import accept_tls
 
 if TYPE_CHECKING:
@@ -173,24 +174,23 @@ class Listener:
             accepted.close()
             return
         connection = Connection(self, self._runtime, accepted, peer, fault)
+        if not self.implicit_tls:
+            Stream(self._runtime.loop, accepted, connection).begin()
+            return
         task = self._runtime.spawn(self._serve(accepted, connection, peer))
         # A stop may cancel the task before its first step, when no transport owns the socket yet.
         task.add_done_callback(lambda task: accepted.close() if task.cancelled() else None)
 
     async def _serve(self, accepted: socket.socket, connection: Connection, peer: tuple[str, int]) -> None:
         assert self._runtime is not None
-        loop = self._runtime.loop
         failure: OSError | None = None
         try:
-            if self.implicit_tls:
-                await accept_tls(loop, lambda: connection, accepted, self.tls)
-            else:
-                await loop.connect_accepted_socket(lambda: connection, accepted)
+            await accept_tls(self._runtime.loop, lambda: connection, accepted, self.tls)
         except OSError as error:
             # The client went away, or would not have our TLS; that is its own affair.
             failure = error
             accepted.close()
-        if self.implicit_tls and not connection.made:
+        if not connection.made:
             self._handshake_failed(peer, failure)
 
     def _handshake_failed(self, peer: tuple[str, int], error: OSError | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from mockmail.wire.certificates import end_point
 from mockmail.wire.contract import TLSInfo
+from mockmail.wire.stream import Stream
 
 if TYPE_CHECKING:
     import ssl
@@ -50,23 +51,16 @@ async def accept_tls(
 
 
 async def start_tls(
-    loop: asyncio.AbstractEventLoop,
-    transport: asyncio.Transport,
-    protocol: asyncio.Protocol,
-    context: ssl.SSLContext | None,
-) -> asyncio.Transport | None:
-    """Shake hands as the server, and return the transport of decrypted bytes; ``None`` if the client went away.
-    Raises ``OSError`` (``ssl.SSLError`` is one) when they cannot agree."""
+    loop: asyncio.AbstractEventLoop, stream: Stream, protocol: asyncio.Protocol, context: ssl.SSLContext | None
+) -> None:
+    """Shake hands as the server. When that is done the protocol is told of a connection made, whose transport has the
+    decrypted bytes; it is not when the client goes away first. Raises ``OSError`` (``ssl.SSLError`` is one) when they
+    cannot agree."""
     if context is None:
         raise RuntimeError("a session asked for TLS, but its listener has no context for it")
-    return await loop.start_tls(
-        transport,
-        protocol,
-        context,
-        server_side=True,
-        ssl_handshake_timeout=HANDSHAKE_SECONDS,
-        ssl_shutdown_timeout=SHUTDOWN_SECONDS,
-    )
+    connected = await stream.give_away()
+    if connected is not None:
+        await accept_tls(loop, lambda: protocol, connected, context)
 
 
 def tls_info(transport: asyncio.Transport) -> TLSInfo:
