@@ -2,7 +2,7 @@
 
 import pytest
 
-from mockmail.wire.contract import Close, Send
+from mockmail.wire.contract import Close
 
 
 class Echo:
@@ -17,7 +17,7 @@ class Echo:
         self._actions = []
 
     def greeting(self):
-        self._actions.append(Send(b"hello\r\n"))
+        self._actions.append(b"hello\r\n")
 
     def receive(self, data):
         for byte in data:
@@ -32,7 +32,7 @@ class Echo:
             return
         if line == b"count\r\n":
             line = b"%d\r\n" % len(self.world.account("bob@example.test").inbox.entries)
-        self._actions.append(Send(line))
+        self._actions.append(line)
         if line == b"quit\r\n":
             self._actions.append(Close())
 

@@ -17,7 +17,7 @@ from mockmail.auth.tokens import issue_token, revoke_token
 from mockmail.config import Settings
 from mockmail.core.events import Command, LoggedIn, LoginFailed
 from mockmail.core.world import World
-from mockmail.wire.contract import Link, Send, TLSInfo
+from mockmail.wire.contract import Link, TLSInfo
 
 PROTOCOLS = {
     "smtp": "mockmail.smtp.session:SmtpSession",
@@ -69,7 +69,7 @@ class Client:
     def _read(self):
         data = b""
         while (actions := self.session.outgoing()) or self.session.busy:
-            data += b"".join(action.data for action in actions if isinstance(action, Send))
+            data += b"".join(action for action in actions if isinstance(action, bytes))
         self.received += data
         return data
 

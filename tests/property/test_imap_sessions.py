@@ -9,7 +9,7 @@ from mockmail.config import Settings
 from mockmail.core.events import Actor
 from mockmail.core.world import World
 from mockmail.imap.session import ImapSession
-from mockmail.wire.contract import Link, Send
+from mockmail.wire.contract import Link
 
 BOB = "bob@example.test"
 COMMANDS = (
@@ -65,7 +65,7 @@ class Client:
     def hear(self, command=""):
         data = b""
         while (actions := self.session.outgoing()) or self.session.busy:
-            data += b"".join(action.data for action in actions if isinstance(action, Send))
+            data += b"".join(action for action in actions if isinstance(action, bytes))
         for line in data.decode().split("\r\n"):
             self._take(line, command)
         return data.decode()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mockmail.config import Settings
 from mockmail.core.world import World
-from mockmail.wire.contract import Abort, Close, Link, Send
+from mockmail.wire.contract import Abort, Close, Link
 from support.play import session_class_of
 from support.script import parse_script
 
@@ -123,8 +123,8 @@ def _pull(session, said, pull_bytes):
     while True:
         actions = session.outgoing(*pull_bytes)
         for action in actions:
-            if isinstance(action, Send):
-                said += action.data
+            if isinstance(action, bytes):
+                said += action
             elif isinstance(action, Close | Abort):
                 return False
         if not actions and not session.busy:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from mockmail.config import Settings
 from mockmail.core.world import World
 from mockmail.wire.connection import Connections
-from mockmail.wire.contract import Abort, Close, Link, Pause, Send
+from mockmail.wire.contract import Abort, Close, Link, Pause
 from mockmail.wire.listener import Listener
 from mockmail.wire.runtime import Runtime
 from support.script import Difference, Script, ScriptError
@@ -167,8 +167,8 @@ class MemoryStage(Stage):
         while session not in self.closed:
             actions = self.sessions[session].outgoing(*limit)
             for action in actions:
-                if isinstance(action, Send):
-                    self.received[session] += action.data
+                if isinstance(action, bytes):
+                    self.received[session] += action
                 elif isinstance(action, Close | Abort):
                     self._lose(session)
                     break

@@ -13,7 +13,7 @@ from mockmail.pop3.session import Pop3Session
 from mockmail.smtp.extensions import EXTENSIONS as SMTP_EXTENSIONS
 from mockmail.smtp.parameters import RCPT_PARAMETERS
 from mockmail.smtp.session import SmtpSession
-from mockmail.wire.contract import Link, Send, TLSInfo
+from mockmail.wire.contract import Link, TLSInfo
 
 SESSIONS = {"smtp": SmtpSession, "lmtp": SmtpSession, "pop3": Pop3Session, "imap": ImapSession}
 EXTENSIONS = {"smtp": SMTP_EXTENSIONS, "lmtp": SMTP_EXTENSIONS, "pop3": POP3_EXTENSIONS, "imap": IMAP_EXTENSIONS}
@@ -44,7 +44,7 @@ class Client:
         said = b""
         while True:
             actions = self.session.outgoing()
-            said += b"".join(action.data for action in actions if isinstance(action, Send))
+            said += b"".join(action for action in actions if isinstance(action, bytes))
             if not actions and not self.session.busy:
                 return said.decode()
 

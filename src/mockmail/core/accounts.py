@@ -287,6 +287,10 @@ class Accounts:
         """The account of a full address, or ``None``."""
         return self._by_address.get(address) or self._by_address.get(canonical_address(address))
 
+    def known(self, canonical: str) -> AccountState | None:
+        """The same, where the address is in its canonical form."""
+        return self._by_address.get(canonical)
+
     def of_local_part(self, local_part: str) -> list[AccountState]:
         """The accounts whose address begins so."""
         prefix = canonical_address(local_part) + "@"

@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from mockmail.core.accounts import AccountState, canonical_address
+from mockmail.core.accounts import canonical_address
 from mockmail.records import record
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def route(world: World, recipient: str, *, authenticated: bool = False, size_byt
     """Decide for one recipient (an address as given in RCPT, without angle brackets). ``authenticated``: whether its
     client has logged in. ``size_bytes``: of the message, as far as it is known."""
     decision = _route(world, recipient, authenticated, ())
-    if isinstance(decision, Deliver):
+    if world.accounts.has_quotas:
         return overfull(world, decision, max(size_bytes, 1)) or decision
     return decision
 
@@ -141,22 +142,25 @@ def within_quotas(world: World, decisions: Sequence[Taken], size_bytes: int) -> 
 
 def _route(world: World, recipient: str, authenticated: bool, seen: tuple[str, ...]) -> Decision:
     """``seen``: the aliases and lists on the way here."""
-    settings = world.settings
-    if "@" not in recipient:
-        # Only "postmaster" may stand without a domain (RFC 5321 4.1.1.3).
-        recipient_here = f"{recipient}@{settings.default_domain}"
-    else:
-        recipient_here = recipient
-    address = canonical_address(recipient_here)
-    domain = address.rpartition("@")[2]
+    # Only "postmaster" may stand without a domain (RFC 5321 4.1.1.3).
+    here = recipient if "@" in recipient else f"{recipient}@{world.settings.default_domain}"
+    address, _, domain = _parts(here)
     if not is_local(world, domain):
-        return _remote(world, recipient, recipient_here, domain, authenticated)
-    aliases = world.aliases
-    if aliases:
+        return _remote(world, recipient, here, domain, authenticated)
+    if world.aliases:
         expanded = _expanded(world, recipient, address, seen)
         if expanded is not None:
             return expanded
     return _local(world, recipient, address, seen)
+
+
+@lru_cache(maxsize=1024)
+def _parts(address: str) -> tuple[str, str, str]:
+    """An address in its canonical form, and the local part and the domain of that. Mail goes to the same few addresses
+    again and again."""
+    canonical = canonical_address(address)
+    local_part, _, domain = canonical.rpartition("@")
+    return canonical, local_part, domain
 
 
 def is_local(world: World, domain: str) -> bool:
@@ -183,16 +187,20 @@ def _remote(world: World, recipient: str, address: str, domain: str, authenticat
 
 
 def _local(world: World, recipient: str, address: str, seen: tuple[str, ...]) -> Decision:
-    local_part, _, domain = address.rpartition("@")
+    _, local_part, domain = _parts(address)
     settings = world.settings
-    account = _account(world, address, local_part, domain)
+    account = world.accounts.known(address)
+    untagged = address
+    if settings.plus_tags and "+" in local_part:
+        untagged = f"{_without_tag(local_part)}@{domain}"
+        account = account or world.accounts.known(untagged)
     if account is not None:
         return Deliver(recipient, account.address)
     catch_all = world.aliases.catch_all
     if catch_all is not None and catch_all != address and local_part != "postmaster":
         return _expansion(world, recipient, address, "alias", (catch_all,), None, seen)
     if settings.creates_accounts or local_part == "postmaster":
-        return Deliver(recipient, _without_tag(local_part, settings.plus_tags) + "@" + domain)
+        return Deliver(recipient, untagged)
     return Refuse(
         recipient,
         550,
@@ -206,8 +214,9 @@ def _local(world: World, recipient: str, address: str, seen: tuple[str, ...]) ->
 
 def _expanded(world: World, recipient: str, address: str, seen: tuple[str, ...]) -> Decision | None:
     """What an alias or a list of that address leads to, tag or no tag; ``None`` when there is none."""
-    local_part, _, domain = address.rpartition("@")
-    for name in dict.fromkeys((address, f"{_without_tag(local_part, world.settings.plus_tags)}@{domain}")):
+    _, local_part, domain = _parts(address)
+    untagged = f"{_without_tag(local_part)}@{domain}" if world.settings.plus_tags else address
+    for name in dict.fromkeys((address, untagged)):
         targets = world.aliases.targets(name)
         if targets is not None:
             return _expansion(world, recipient, name, "alias", targets, None, seen)
@@ -284,14 +293,5 @@ def _is_one_of(domain: str, domains: Collection[str]) -> bool:
     return domain in domains or any(canonical_address(f"@{name}") == f"@{domain}" for name in domains)
 
 
-def _account(world: World, address: str, local_part: str, domain: str) -> AccountState | None:
-    account = world.accounts.get(address)
-    if account is None and world.settings.plus_tags:
-        account = world.accounts.get(_without_tag(local_part, True) + "@" + domain)
-    return account
-
-
-def _without_tag(local_part: str, plus_tags: bool) -> str:
-    if not plus_tags or local_part.startswith(("+", '"')):
-        return local_part
-    return local_part.partition("+")[0]
+def _without_tag(local_part: str) -> str:
+    return local_part if local_part.startswith(("+", '"')) else local_part.partition("+")[0]

@@ -23,7 +23,7 @@ from mockmail.imap.replies import Completion, LineMode, Output, Refused, Respons
 from mockmail.imap.state import ConnectionState
 from mockmail.imap.tokens import BadSyntax
 from mockmail.imap.updates import known_flags, updates
-from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Send, StartTLS, TLSInfo
+from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, StartTLS, TLSInfo
 
 __all__ = ["ImapSession"]
 
@@ -120,7 +120,7 @@ class ImapSession:
                 size += len(chunk)
             if perf_counter() > deadline:
                 break
-        actions: list[Action] = [Send(b"".join(sends))] if sends else []
+        actions: list[Action] = [b"".join(sends)] if sends else []
         if action is not None:
             actions.append(action)
         return actions

@@ -19,7 +19,7 @@ from mockmail.pop3.grammar import (
 )
 from mockmail.pop3.states import HIDDEN, States, shown
 from mockmail.pop3.transaction import Body, Reply
-from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, Send, StartTLS, TLSInfo, Verdict
+from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, StartTLS, TLSInfo, Verdict
 
 __all__ = ["Pop3Session"]
 
@@ -129,7 +129,7 @@ class Pop3Session:
             size += len(piece)
             if self._starting_tls:
                 break
-        actions: list[Action] = [Send(b"".join(chunks))] if size else []
+        actions: list[Action] = [b"".join(chunks)] if size else []
         if self._starting_tls and size:
             actions.append(StartTLS())
         if self._pause is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mockmail.core.events import Command
 from mockmail.smtp.commands import Conversation
 from mockmail.smtp.framing import Outbox
@@ -35,32 +37,48 @@ class Answers(Outbox):
         """Queue a reply as this server gives it."""
         if not self._talk.capabilities.status_codes:
             reply = without_status_code(reply)
-        data = render(reply)
+        data = render(reply) if "\n" in reply else reply.encode() + b"\r\n"
         self.replies.append(data)
         self.unsent_bytes += len(data)
 
-    def answer(self, name: str, arguments: str, *replies: str) -> None:
-        """Record a command with its completion reply (or replies, as LMTP has), and queue that."""
-        talk, link, last = self._talk, self._link, replies[-1]
+    def answer(self, name: str, arguments: str, reply: str) -> None:
+        """Record a command with its completion reply, and queue that."""
+        self._record(name, arguments, reply)
+        self.say(reply)
+        if reply[:1] != "2" or self._talk.quitting or self._talk.starting_tls:
+            self._follow(reply)
+
+    def answer_each(self, name: str, arguments: str, replies: Sequence[str]) -> None:
+        """The same where LMTP has several."""
+        self._record(name, arguments, "\n".join(replies))
+        for reply in replies:
+            self.say(reply)
+        if any(reply.startswith("421") for reply in replies):
+            self.end(Close())
+        else:
+            self._follow(replies[-1])
+
+    def _record(self, name: str, arguments: str, reply: str) -> None:
+        talk, link = self._talk, self._link
         world = talk.world
-        reply = last if len(replies) == 1 else "\n".join(replies)
         world.journal.append(
             Command(world.clock.now(), link.protocol, name, arguments, talk.login.account or "", link.session, reply)
         )
         if name == "AUTH":
-            self.login_refused = last[0] in "45"
-        elif name != HIDDEN and not last.startswith("500"):
+            self.login_refused = reply[:1] in ("4", "5")
+        elif self.login_refused and name != HIDDEN and not reply.startswith("500"):
             self.login_refused = False
-        for one in replies:
-            self.say(one)
-        if last[:2] == "50" and code_of(last) in SYNTAX_CODES:
+
+    def _follow(self, reply: str) -> None:
+        """What there is to do after some replies."""
+        if reply[:2] == "50" and code_of(reply) in SYNTAX_CODES:
             self._errors += 1
             if self._errors >= self._error_limit:
                 self.say("421 4.7.0 Too many errors")
                 self.end(Close())
-        elif talk.quitting or reply.startswith("421") or "\n421" in reply:
+        elif self._talk.quitting or reply.startswith("421"):
             self.end(Close())
-        elif talk.starting_tls:
+        elif self._talk.starting_tls:
             self.act(StartTLS())
 
     def forgive(self) -> None:

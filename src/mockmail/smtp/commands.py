@@ -15,7 +15,7 @@ from mockmail.smtp.directory import expand, verify
 from mockmail.smtp.extensions import Capabilities, capabilities_of
 from mockmail.smtp.login import Login
 from mockmail.smtp.parameters import RCPT_PARAMETERS, refused_parameter
-from mockmail.smtp.params import AddressError, ArgumentError, PathArgument, parse_path
+from mockmail.smtp.params import AddressError, ArgumentError, PathArgument, parse_path, plain_address
 from mockmail.smtp.replies import OK
 from mockmail.smtp.transaction import RESET, Origin, TextReader, Transaction, deliver
 from mockmail.wire.contract import Link
@@ -59,7 +59,8 @@ class Conversation:
         self.capabilities = capabilities_of(settings, self._link.protocol, facts=("tls",) if secure else ())
         self.needs_tls = settings.require_tls and not secure
         """Whether commands have to wait for TLS."""
-        self._needs_login = settings.require_auth
+        self.needs_login = settings.require_auth
+        """Whether commands have to wait for a login."""
         self.server_name = self._own_name or settings.default_domain
         """What this server calls itself."""
 
@@ -110,7 +111,7 @@ class Conversation:
 
     def authentication_missing(self) -> bool:
         """Whether the client has to log in before it goes on (RFC 4954 section 6, reply 530)."""
-        return self._needs_login and self.login.account is None
+        return self.needs_login and self.login.account is None
 
     def mail(self, argument: str | None) -> str:
         """MAIL FROM (section 4.1.1.2)."""
@@ -312,6 +313,9 @@ def _no_recipients(transaction: Transaction, *, lmtp: bool) -> str:
 
 def _path(argument: str | None, keyword: str, status: str) -> PathArgument | str:
     """The path, or the reply to what is none."""
+    address = plain_address(argument, keyword)
+    if address is not None:
+        return PathArgument(address, {})
     try:
         return parse_path(argument, keyword)
     except ArgumentError as error:

@@ -30,6 +30,9 @@ class DataReader:
     def feed(self, chunk: bytes) -> int:
         """Take a chunk; return how many of its bytes belong to the text and its end, or -1 when the end is still
         to come (then all do)."""
+        if not self.size_bytes and chunk[:1] != b"." and chunk.endswith(_END) and chunk.find(_DOT) == len(chunk) - 5:
+            # A text that comes whole and has no dot at the beginning of a line, as nearly all small ones.
+            return self._take_whole(chunk)
         tail = self._tail
         border = tail + chunk[:4]
         at = border.find(_END)
@@ -82,6 +85,14 @@ class DataReader:
         if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
             self._drop()
         return end
+
+    def _take_whole(self, chunk: bytes) -> int:
+        self.size_bytes = len(chunk) - 3
+        if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
+            self._drop()
+        else:
+            self._chunks.append(chunk[:-3])
+        return len(chunk)
 
     def _keep(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)

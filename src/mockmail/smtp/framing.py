@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from mockmail.smtp.extensions import COMMAND_LINE_LIMIT_BYTES
 from mockmail.smtp.replies import render
-from mockmail.wire.contract import Action, Send
+from mockmail.wire.contract import Action
 
 __all__ = ["LineBuffer", "Outbox"]
 
 _KEPT_LINE_BYTES = 12288 + 64
 """How much of a line is kept: more than any command or answer may have."""
+_PLAIN_LINE = re.compile(rb"(?!(?i:BDAT|AUTH))([A-Za-z]{4})(?: ([ -~]*))?\r\n")
 
 
 class LineBuffer:
@@ -78,6 +80,18 @@ class LineBuffer:
         if secret:
             self._redact(at, at + len(line))
         return line, at
+
+    def take_plain(self) -> re.Match[bytes] | None:
+        """The line, as command and argument, if one that is carried out at once and has no secret is all that waits:
+        what a client mostly sends that waits for replies. Taken so, it is copied nowhere."""
+        data = self.data
+        if self._start or len(data) > COMMAND_LINE_LIMIT_BYTES or self._overlong is not None:
+            return None
+        plain = _PLAIN_LINE.fullmatch(data)
+        if plain is not None:
+            self._base += len(data)
+            self.data = b""
+        return plain
 
     def take_rest(self) -> bytes:
         """All that waits."""
@@ -165,8 +179,8 @@ class Outbox:
         if self.replies:
             self.actions.append(self._joined())
 
-    def _joined(self) -> Send:
+    def _joined(self) -> bytes:
         replies = self.replies
         data = replies[0] if len(replies) == 1 else b"".join(replies)
         replies.clear()
-        return Send(data)
+        return data

@@ -28,6 +28,7 @@ class Commands(Protocol):
     """Who carries out what this interpreter has only read. Each call returns the reply."""
 
     hello: str
+    needs_login: bool
 
     def helo(self, host: str) -> str: ...
     def ehlo(self, host: str | None) -> str: ...
@@ -115,8 +116,13 @@ class Interpreter(SMTP):
         """Carry out one command, in capitals; returns its one reply. Raises what the command raised, ``KeyError`` for
         a command that there is not, ``RuntimeError`` for one that wanted to wait."""
         called = self._called.get(command)
+        commands = self.commands
         assert self.session is not None  # made by open()
-        if called is not None and self.session.host_name and not self.commands.authentication_missing():
+        if (
+            called is not None
+            and self.session.host_name
+            and not (commands.needs_login and commands.authentication_missing())
+        ):
             # Nothing is left to interpret, and a coroutine that only calls on is a tenth of what a command costs.
             return called(argument)
         coroutine: Coroutine[Any, Any, None] = self._smtp_methods[command](argument)

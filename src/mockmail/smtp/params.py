@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mockmail.records import record
 
@@ -15,6 +16,7 @@ __all__ = [
     "encode_xtext",
     "parse_mailbox",
     "parse_path",
+    "plain_address",
 ]
 
 Parameters = dict[str, str | None]
@@ -92,6 +94,17 @@ def parse_path(argument: str | None, keyword: str) -> PathArgument:
     if (inside == "" and keyword == "FROM:") or (inside.lower() == "postmaster" and keyword == "TO:"):
         return PathArgument(inside, _parameters(rest))
     raise AddressError(f"<{inside}> is no address")
+
+
+@lru_cache(maxsize=1024)
+def plain_address(argument: str | None, keyword: str) -> str | None:
+    """What :func:`parse_path` finds, if that is an address and nothing else; ``None``: ask it. Clients say the same few
+    addresses again and again."""
+    try:
+        path = parse_path(argument, keyword)
+    except (ArgumentError, AddressError):
+        return None
+    return None if path.parameters else path.address
 
 
 def parse_mailbox(text: str) -> str:

@@ -23,8 +23,6 @@ TIMEOUT_SECONDS = 300.0
 ERROR_LIMIT = 20
 _READ_AHEAD_BYTES = 64 * 1024
 _STEPS_A_PULL = 64
-# The usual line: a command that is carried out at once and has no secret, a space, an argument in ASCII.
-_PLAIN_LINE = re.compile(rb"(?!(?i:BDAT|AUTH))([A-Za-z]{4})(?: ([ -~]*))?")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _SECRET = re.compile(rb"\s*AUTH\s+\S+\s+", re.IGNORECASE)
 _UTF8_COMMANDS = frozenset({"MAIL", "RCPT", "VRFY", "EXPN"})
@@ -182,6 +180,14 @@ class SmtpSession:
             self._read_text(self._input.take_rest())
             return self._held is not None
         answer = talk.login.exchange is not None
+        if not (answer or self._out.login_refused):
+            plain = self._input.take_plain()
+            if plain is not None:
+                if self._next_world is not None:
+                    self._enter_next_world()
+                name, rest = plain.groups()
+                self._dispatch(name.decode().upper(), (rest.decode().strip(" ") or None) if rest else None)
+                return True
         taken = self._input.take_line(secret=answer, odd_is_secret=self._out.login_refused)
         if taken is None:
             return False
@@ -225,21 +231,15 @@ class SmtpSession:
 
     # Commands
 
-    def _take_command(self, line: bytes, at: int) -> None:
-        """Split a line, which stands ``at`` in the connection, into command and argument (RFC 5321 section 4.1.1; white
-        space at its end is nothing)."""
+    def _enter_next_world(self) -> None:
         if self._next_world is not None and self._talk.transaction is None:
             self._talk.enter(self._next_world)
             self._next_world = None
-        plain = _PLAIN_LINE.fullmatch(line) if len(line) + 2 <= COMMAND_LINE_LIMIT_BYTES else None
-        if plain is not None:
-            name, rest = plain.groups()
-            self._dispatch(name.decode().upper(), (rest.decode().strip(" ") or None) if rest else None)
-        else:
-            self._take_odd_command(line, at)
 
-    def _take_odd_command(self, line: bytes, at: int) -> None:
-        """A line that is long, or not ASCII, or wrong, or has a secret, or announces a chunk."""
+    def _take_command(self, line: bytes, at: int) -> None:
+        """Split a line, which stands ``at`` in the connection, into command and argument (RFC 5321 section 4.1.1; white
+        space at its end is nothing)."""
+        self._enter_next_world()
         secret = _SECRET.match(line)
         if secret is not None:
             self.link.redact(at + secret.end(), at + len(line))
@@ -344,7 +344,10 @@ class SmtpSession:
             else:
                 record_refusal(talk.world, self.link, "MESSAGE", recipients, account, reply, transaction, message)
         command, argument = self._text_command
-        self._out.answer(command, argument or "", *replies)
+        if len(replies) == 1:
+            self._out.answer(command, argument or "", replies[0])
+        else:
+            self._out.answer_each(command, argument or "", replies)
 
     def _run(self, name: str, argument: str | None) -> str:
         if self._unwelcome and name != "QUIT":

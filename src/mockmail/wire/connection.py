@@ -16,10 +16,9 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from mockmail.wire.connections import Connections, SessionFactory
-from mockmail.wire.contract import SLICE_BYTES, Close, Link, Pause, Send, Session, StartTLS
+from mockmail.wire.contract import SLICE_BYTES, Close, Link, Pause, Session, StartTLS
 from mockmail.wire.faults import Fault
 from mockmail.wire.handshakes import Handshake
-from mockmail.wire.idle import IdleTimer
 from mockmail.wire.stream import Stream
 from mockmail.wire.tampering import FaultSeam, HalfClose, Step
 from mockmail.wire.tls import drop_plain_text, start_tls, tls_info
@@ -41,16 +40,15 @@ class Connection(asyncio.Protocol):
     """Performs what a session asks for."""
 
     __slots__ = (
-        "_actions", "_closing", "_connections", "_discarding", "_early", "_eof", "_fault", "_held", "_idle", "_link",
-        "_listener", "_loop", "_lost", "_pause", "_peer", "_pull_is_due", "_reading", "_record", "_runtime", "_seam",
-        "_socket", "_tls", "_transport", "_upgrade", "_writing_paused", "session",
+        "_actions", "_closing", "_connections", "_discarding", "_early", "_eof", "_fault", "_heard_at", "_held",
+        "_link", "_listener", "_loop", "_lost", "_pause", "_peer", "_pull_is_due", "_reading", "_record", "_runtime",
+        "_seam", "_socket", "_tls", "_transport", "_upgrade", "_watch", "_writing_paused", "session",
     )  # fmt: skip
 
     session: Session
     _transport: asyncio.Transport
     _record: Record
     _seam: FaultSeam
-    _tls: Handshake
 
     def __init__(
         self, listener: Listener, runtime: Runtime, accepted: socket.socket, peer: tuple[str, int], fault: Fault | None
@@ -64,7 +62,11 @@ class Connection(asyncio.Protocol):
         self._fault = fault
         self._link: Link | None = None
         self._actions: deque[Step] = deque()
-        self._idle = IdleTimer(self._loop, self._look_for_silence)
+        self._tls: Handshake | None = None
+        """Set when there is one to tell of."""
+        self._watch = listener.connections.watch
+        self._heard_at = 0.0
+        """When the client was heard of last, by the loop's clock."""
         self._pause: asyncio.TimerHandle | None = None
         self._pull_is_due = False
         self._held = False
@@ -102,14 +104,14 @@ class Connection(asyncio.Protocol):
         link.command = self._seam.command
         if listener.implicit_tls:
             link.tls = tls_info(self._transport)
-        self._tls = connections.handshakes.begin(link, self._record, implicit=listener.implicit_tls)
+            self._tls = connections.handshakes.begin(link, self._record, implicit=True)
         self._runtime.attach(self)
         connections.add(self)
-        self._idle.heard()
+        self._heard_at = self._loop.time()
         try:
             self.session = listener.factory(link)
             self.session.greeting()
-            if listener.implicit_tls:
+            if self._tls is not None:
                 self._tls.started()
             if self._fault is not None:
                 self._actions.extend(self._seam.connect(self._fault))
@@ -124,8 +126,9 @@ class Connection(asyncio.Protocol):
         if self._early is not None:
             self._early += data
             return
-        self._idle.heard()
-        self._tls.unspoken = False
+        self._heard_at = self._loop.time()
+        if self._tls is not None:
+            self._tls.unspoken = False
         self._record.received(data)
         # What the session wakes us for while it receives, the pull below does.
         self._pull_is_due = True
@@ -140,7 +143,7 @@ class Connection(asyncio.Protocol):
         self._eof = True
         # asyncio closes TLS after this whatever it is told, and warns of an answer that says otherwise.
         half_open = self._link is None or self._link.tls is None
-        if not self._closing:
+        if self._tls is not None and not self._closing:
             self._tls.ended()
         if self._early is not None:
             return False
@@ -167,7 +170,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writing_paused = False
-        self._idle.heard()
+        self._heard_at = self._loop.time()
         self._wake()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -175,7 +178,6 @@ class Connection(asyncio.Protocol):
             return
         left_by_client = not self._closing
         self._lost = self._closing = True
-        self._idle.cancel()
         if self._pause is not None:
             self._pause.cancel()
         self._actions.clear()
@@ -184,7 +186,7 @@ class Connection(asyncio.Protocol):
         self._connections.ended(self._peer)
         if self._link is None:
             return
-        if left_by_client:
+        if left_by_client and self._tls is not None:
             self._tls.ended()
         self._connections.transcript.close(self._record)
         session: Session | None = getattr(self, "session", None)  # none if the factory failed
@@ -245,7 +247,7 @@ class Connection(asyncio.Protocol):
             return
         session = self.session
         try:
-            faults, seam, idle = self._connections.faults, self._seam, self._idle
+            faults, seam = self._connections.faults, self._seam
             # Of what is asked at each pull only attributes are read: calls were a tenth of the pull.
             if faults is not None and (faults.rules or seam.tampering or seam.ended) and seam.watches_output:
                 # So little that it has bytes of one command only: the one a fault may have been armed for.
@@ -254,10 +256,9 @@ class Connection(asyncio.Protocol):
                 self._perform()
             else:
                 actions = session.outgoing(SLICE_BYTES)
-                if len(actions) == 1 and type(actions[0]) is Send:
-                    data = actions[0].data
-                    self._record.sent(data)
-                    self._transport.write(data)
+                if len(actions) == 1 and type(actions[0]) is bytes:
+                    self._record.sent(actions[0])
+                    self._transport.write(actions[0])
                 elif actions:
                     self._actions.extend(actions)
                     self._perform()
@@ -267,9 +268,9 @@ class Connection(asyncio.Protocol):
                 self._wake()
             if self._reading is not (session.wants_input and not self._held and not self._writing_paused):
                 self._read_or_not()
-            timeout_seconds = session.timeout_seconds
-            if idle.heard_at + timeout_seconds < idle.goes_off_at:
-                idle.watch(timeout_seconds)
+            deadline = self._heard_at + session.timeout_seconds
+            if deadline < self._watch.goes_off_at:
+                self._watch.no_later_than(deadline)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
 
@@ -290,8 +291,8 @@ class Connection(asyncio.Protocol):
         sends: list[bytes] = []
         while actions:
             action = actions.popleft()
-            if type(action) is Send:
-                sends.append(action.data)
+            if type(action) is bytes:
+                sends.append(action)
                 continue
             if type(action) is StartTLS:
                 if sends:
@@ -300,6 +301,7 @@ class Connection(asyncio.Protocol):
                 actions.clear()
                 self._held = True
                 self._early = bytearray()
+                self._tls = self._connections.handshakes.begin(self.link, self._record, implicit=False)
                 self._upgrade = self._runtime.spawn(self._handshake())
                 return
             if type(action) is Pause:
@@ -341,7 +343,7 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         self._held = False
-        self._idle.heard()
+        self._heard_at = self._loop.time()
         try:
             self._perform()
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
@@ -373,23 +375,26 @@ class Connection(asyncio.Protocol):
         self.link.errors.append(error)
         self.abort()
 
-    def _look_for_silence(self) -> None:
+    def look_for_silence(self, now: float) -> float:
+        """See :class:`mockmail.wire.idle.Watched`."""
         try:
             if self._closing:
-                return
+                return math.inf
+            timeout_seconds = self.session.timeout_seconds
             if self._held:
-                self._idle.wait(self.session.timeout_seconds)
-                return
-            if not self._idle.is_due(self.session.timeout_seconds):
-                return
+                return now + timeout_seconds
+            if now < self._heard_at + timeout_seconds:
+                return self._heard_at + timeout_seconds
+            self._heard_at = now
             self.session.timed_out()
             if self._writing_paused:
                 self.abort()  # it does not even take what it asked for
-                return
+                return math.inf
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
-            return
+            return math.inf
         self._pull()
+        return now + timeout_seconds
 
     async def _handshake(self) -> None:
         stream = cast("Stream", self._transport)
@@ -402,7 +407,7 @@ class Connection(asyncio.Protocol):
             self._upgrade = None
             if self._transport is stream:
                 # asyncio tells nobody of a connection lost before the handshake was done.
-                if not self._closing:
+                if self._tls is not None and not self._closing:
                     self._tls.failed(failure)
                 stream.abort()
                 self.connection_lost(None)
@@ -412,9 +417,10 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self.link.tls = info = tls_info(self._transport)
-        self._tls.started()
+        if self._tls is not None:
+            self._tls.started()
         self._reading, self._writing_paused, self._held = True, False, False
-        self._idle.heard()
+        self._heard_at = self._loop.time()
         early, self._early = self._early, None
         try:
             self.session.tls_started(info)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from mockmail.wire.contract import Link, Session
 from mockmail.wire.faults import Fault, FaultPlan
 from mockmail.wire.handshakes import Handshakes
+from mockmail.wire.idle import IdleWatch
 from mockmail.wire.transcript import Transcript
 
 if TYPE_CHECKING:
+    import asyncio
+
     from mockmail.core.world import World
     from mockmail.wire.connection import Connection
 
@@ -21,6 +24,9 @@ SessionFactory: TypeAlias = Callable[[Link], Session]
 
 class Connections:
     """The open connections of one server, and what they share. Iterated by copies, so that a connection may go."""
+
+    watch: IdleWatch
+    """Set while the server runs."""
 
     def __init__(
         self,
@@ -46,6 +52,10 @@ class Connections:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def live_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop of the connections to come. Called by each listener that opens."""
+        self.watch = IdleWatch(loop, self.__iter__)
 
     def rebind(self, world: World, errors: list[BaseException] | None = None) -> None:
         """Give each open session the new world, and each link the new list of errors if there is one."""

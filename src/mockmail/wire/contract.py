@@ -15,17 +15,10 @@ from mockmail.records import record
 if TYPE_CHECKING:
     from mockmail.core.world import World
 
-__all__ = ["Abort", "Action", "Close", "Link", "Pause", "Send", "Session", "StartTLS", "TLSInfo", "Verdict"]
+__all__ = ["Abort", "Action", "Close", "Link", "Pause", "Session", "StartTLS", "TLSInfo", "Verdict"]
 
 SLICE_BYTES = 128 * 1024
 """What a connection asks of a session in one pull."""
-
-
-@record
-class Send:
-    """Write these bytes."""
-
-    data: bytes
 
 
 @record
@@ -51,7 +44,8 @@ class Abort:
     """Cut the connection at once (RST where the platform can)."""
 
 
-Action: TypeAlias = Send | StartTLS | Pause | Close | Abort
+Action: TypeAlias = bytes | StartTLS | Pause | Close | Abort
+"""Bytes are to be written; for the rest see there."""
 
 
 @record

@@ -1,61 +1,45 @@
-"""How long a client has been silent."""
+"""How long clients have been silent."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-__all__ = ["IdleTimer"]
+__all__ = ["IdleWatch", "Watched"]
 
 
-class IdleTimer:
-    """One timer for the life of a connection: when it goes off, its owner looks by :meth:`is_due` whether the client
-    was heard of meanwhile. So hearing of it costs no more than to note the time. Loop thread."""
+class Watched(Protocol):
+    """A connection, as its watch sees it."""
 
-    __slots__ = ("_loop", "_timer", "_went_off", "goes_off_at", "heard_at")
+    def look_for_silence(self, now: float) -> float:
+        """Do what is to be done if the client has been silent for too long, at ``now`` by the loop's clock; returns
+        when to look again."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, went_off: Callable[[], None]) -> None:
+
+class IdleWatch:
+    """One timer for all connections of a server: when it goes off, each of them looks whether its client was heard of
+    meanwhile. So hearing of one costs no more than to note the time, and a connection mostly sets no timer at all.
+    Loop thread."""
+
+    __slots__ = ("_everyone", "_loop", "_timer", "goes_off_at")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, everyone: Callable[[], Iterable[Watched]]) -> None:
         self._loop = loop
-        self._went_off = went_off
+        self._everyone = everyone
         self._timer: asyncio.TimerHandle | None = None
         self.goes_off_at = math.inf
-        self.heard_at = 0.0
 
-    def heard(self) -> None:
-        """Silence begins now."""
-        self.heard_at = self._loop.time()
-
-    def watch(self, timeout_seconds: float) -> None:
-        """Go off no later than so long after the client was heard of."""
-        deadline = self.heard_at + timeout_seconds
+    def no_later_than(self, deadline: float) -> None:
+        """Have the connections look at ``deadline``, or before."""
         if deadline < self.goes_off_at:
-            self._set(deadline)
-
-    def wait(self, timeout_seconds: float) -> None:
-        """Having gone off, do so again after so long."""
-        self._set(self._loop.time() + timeout_seconds)
-
-    def is_due(self, timeout_seconds: float) -> bool:
-        """Having gone off: whether the client was silent for so long, of which a new count begins. Else watch on."""
-        now = self._loop.time()
-        deadline = self.heard_at + timeout_seconds
-        if now < deadline:
-            self._set(deadline)
-            return False
-        self.heard_at = now
-        return True
-
-    def cancel(self) -> None:
-        """Never go off."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _set(self, deadline: float) -> None:
-        self.cancel()
-        self.goes_off_at = deadline
-        self._timer = self._loop.call_at(deadline, self._go_off)
+            if self._timer is not None:
+                self._timer.cancel()
+            self.goes_off_at = deadline
+            self._timer = self._loop.call_at(deadline, self._go_off)
 
     def _go_off(self) -> None:
         self._timer, self.goes_off_at = None, math.inf
-        self._went_off()
+        now = self._loop.time()
+        self.no_later_than(min((one.look_for_silence(now) for one in self._everyone()), default=math.inf))

@@ -83,6 +83,7 @@ class Listener:
         assert self._socket is not None
         self._runtime = runtime
         runtime.attach(self)
+        self.connections.live_on(runtime.loop)
         self._watch()
 
     def abort(self) -> None:

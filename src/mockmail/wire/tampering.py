@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from mockmail.records import record
-from mockmail.wire.contract import Abort, Action, Close, Link, Pause, Send, Verdict
+from mockmail.wire.contract import Abort, Action, Close, Link, Pause, Verdict
 from mockmail.wire.faults import Fault
 from mockmail.wire.transcript import Record
 
@@ -46,11 +46,11 @@ class Tampering:
     def apply(self, actions: Iterable[Step]) -> list[Step]:
         done: list[Step] = []
         for action in actions:
-            if type(action) is not Send:
+            if type(action) is not bytes:
                 done.append(action)
                 continue
             self.begun = True
-            data, cut = self._shorten(action.data)
+            data, cut = self._shorten(action)
             if self._fault.garble:
                 data = data.translate(GARBAGE)
             done += self._paced(data)
@@ -79,12 +79,12 @@ class Tampering:
     def _paced(self, data: bytes) -> list[Action]:
         rate = self._fault.throttle
         if rate is None:
-            return [Send(data)] if data else []
+            return [data] if data else []
         step = max(1, int(rate / THROTTLE_STEPS_A_SECOND))
         paced: list[Action] = []
         for start in range(0, len(data), step):
             piece = data[start : start + step]
-            paced += (Send(piece), Pause(len(piece) / rate))
+            paced += (piece, Pause(len(piece) / rate))
         return paced
 
 

@@ -65,7 +65,7 @@ class Record:
     """The transcript of one connection in the making. The methods that write are the loop thread's."""
 
     __slots__ = (
-        "_clock", "_head", "_head_bytes", "_left_out", "_secrets", "_tail", "_tail_bytes",
+        "_clock", "_head", "_keep", "_left_out", "_room_bytes", "_secrets", "_tail",
         "account", "peer", "protocol", "received_bytes", "sent_bytes", "session",
     )  # fmt: skip
 
@@ -77,38 +77,44 @@ class Record:
         self.received_bytes = 0
         self.sent_bytes = 0
         self._clock = clock
-        self._head: list[_Chunk] = []
-        self._head_bytes = 0
-        self._tail: deque[_Chunk] = deque()
-        self._tail_bytes = 0
-        self._left_out = 0
         self._secrets: list[tuple[int, int]] = []
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was said so far; the connection goes on."""
+        self._head: list[_Chunk] = []
+        self._tail: deque[_Chunk] | None = None
+        """Set when the head is full."""
+        self._keep: Callable[[_Chunk], None] = self._head.append
+        self._room_bytes = HEAD_BYTES
+        """How much may yet be kept where chunks are kept now."""
+        self._left_out = 0
 
     def received(self, data: bytes) -> None:
-        size = len(data)
-        if size > LONG_CHUNK_BYTES or self._head_bytes < HEAD_BYTES:
-            self._keep("C", self.received_bytes, data)
-        else:  # the same as _keep(), without the call
-            self._tail.append((self._clock(), "C", self.received_bytes, data, size, b""))
-            self._tail_bytes += size + CHUNK_OVERHEAD_BYTES
-            if self._tail_bytes > TAIL_LIMIT_BYTES:
-                self._trim()
-        self.received_bytes += size
+        offset, size = self.received_bytes, len(data)
+        self.received_bytes = offset + size
+        if size > LONG_CHUNK_BYTES:
+            self._keep_long("C", offset, data)
+            return
+        self._keep((self._clock(), "C", offset, data, size, b""))
+        self._room_bytes = room_bytes = self._room_bytes - size - CHUNK_OVERHEAD_BYTES
+        if room_bytes <= 0:
+            self._make_room()
 
     def sent(self, data: bytes) -> None:
-        size = len(data)
-        if size > LONG_CHUNK_BYTES or self._head_bytes < HEAD_BYTES:
-            self._keep("S", self.sent_bytes, data)
-        else:
-            self._tail.append((self._clock(), "S", self.sent_bytes, data, size, b""))
-            self._tail_bytes += size + CHUNK_OVERHEAD_BYTES
-            if self._tail_bytes > TAIL_LIMIT_BYTES:
-                self._trim()
-        self.sent_bytes += size
+        offset, size = self.sent_bytes, len(data)
+        self.sent_bytes = offset + size
+        if size > LONG_CHUNK_BYTES:
+            self._keep_long("S", offset, data)
+            return
+        self._keep((self._clock(), "S", offset, data, size, b""))
+        self._room_bytes = room_bytes = self._room_bytes - size - CHUNK_OVERHEAD_BYTES
+        if room_bytes <= 0:
+            self._make_room()
 
     def note(self, text: str) -> None:
         """Something that happened besides bytes, such as a finished TLS handshake."""
-        self._keep("*", 0, text.encode("latin-1", "replace") + b"\n")
+        self._keep_long("*", 0, text.encode("latin-1", "replace") + b"\n")
 
     def redact(self, start: int, stop: int) -> None:
         """Hide the received bytes ``[start, stop)``, also those still to come. Ranges come in about the order of
@@ -123,38 +129,33 @@ class Record:
         if len(secrets) > SECRETS:
             # Bytes between the head and the tail are no longer there to be hidden.
             head_ends = max((chunk[2] + chunk[4] for chunk in self._head if chunk[1] == "C"), default=0)
-            tail_begins = min((chunk[2] for chunk in self._tail if chunk[1] == "C"), default=self.received_bytes)
+            tail_begins = min((chunk[2] for chunk in self._tail or () if chunk[1] == "C"), default=self.received_bytes)
             self._secrets = [pair for pair in secrets if pair[0] < head_ends or pair[1] > tail_begins]
 
-    def clear(self) -> None:
-        """Forget what was said so far; the connection goes on."""
-        self._head, self._tail = [], deque()
-        self._head_bytes = self._tail_bytes = self._left_out = 0
-
-    def _keep(self, side: Side, offset: int, data: bytes) -> None:
+    def _keep_long(self, side: Side, offset: int, data: bytes) -> None:
         length, rest = len(data), b""
         if length > LONG_CHUNK_BYTES:
             data, rest = data[:CHUNK_HEAD_BYTES], data[-CHUNK_TAIL_BYTES:]
-        cost = len(data) + len(rest) + CHUNK_OVERHEAD_BYTES
-        chunk = (self._clock(), side, offset, data, length, rest)
-        if self._head_bytes < HEAD_BYTES:
-            self._head.append(chunk)
-            self._head_bytes += cost
-        else:
-            self._tail.append(chunk)
-            self._tail_bytes += cost
-            if self._tail_bytes > TAIL_LIMIT_BYTES:
-                self._trim()
+        self._keep((self._clock(), side, offset, data, length, rest))
+        self._room_bytes -= len(data) + len(rest) + CHUNK_OVERHEAD_BYTES
+        if self._room_bytes <= 0:
+            self._make_room()
 
-    def _trim(self) -> None:
-        while self._tail_bytes > TAIL_BYTES:
-            _, _, _, data, length, rest = self._tail.popleft()
-            self._tail_bytes -= len(data) + len(rest) + CHUNK_OVERHEAD_BYTES
+    def _make_room(self) -> None:
+        tail = self._tail
+        if tail is None:
+            self._tail = tail = deque()
+            self._keep = tail.append
+            self._room_bytes = TAIL_LIMIT_BYTES
+            return
+        while self._room_bytes < TAIL_LIMIT_BYTES - TAIL_BYTES:
+            _, _, _, data, length, rest = tail.popleft()
+            self._room_bytes += len(data) + len(rest) + CHUNK_OVERHEAD_BYTES
             self._left_out += length
 
     def picture(self) -> SessionTranscript:
         """What was said so far. Any thread: chunks are only ever appended, and a copy is one step of the GIL's."""
-        head, left_out, tail = tuple(self._head), self._left_out, tuple(self._tail.copy())
+        head, left_out, tail = tuple(self._head), self._left_out, tuple(self._tail.copy()) if self._tail else ()
         secrets = sorted(self._secrets)
         lines = _lines(head, secrets)
         if left_out:

@@ -26,7 +26,7 @@ from mockmail.imap.answers import BAD_COMMANDS_BEFORE_LOGIN
 from mockmail.imap.handlers import messages
 from mockmail.imap.handlers.flags import KEYWORDS_LIMIT
 from mockmail.imap.session import ImapSession
-from mockmail.wire.contract import Abort, Close, Link, Pause, Send, Verdict
+from mockmail.wire.contract import Abort, Close, Link, Pause, Verdict
 
 ADDRESS = "bob@example.test"
 LARGE = 400_000
@@ -59,8 +59,8 @@ class Client:
 
     def pull_once(self):
         actions = self.session.outgoing(self.limit_bytes)
-        self.actions += [action for action in actions if not isinstance(action, Send)]
-        return b"".join(action.data for action in actions if isinstance(action, Send))
+        self.actions += [action for action in actions if not isinstance(action, bytes)]
+        return b"".join(action for action in actions if isinstance(action, bytes))
 
     def pull(self):
         got = [self.pull_once()]

@@ -8,7 +8,7 @@ from mockmail.config import Settings
 from mockmail.core.clock import Clock
 from mockmail.core.world import World
 from mockmail.pop3.session import Pop3Session
-from mockmail.wire.contract import Abort, Close, Link, Pause, Send
+from mockmail.wire.contract import Abort, Close, Link, Pause
 
 BOB = "bob@example.test"
 
@@ -35,8 +35,8 @@ class Peer:
         while True:
             actions = self.session.outgoing(limit_bytes)
             for action in actions:
-                if isinstance(action, Send):
-                    out += action.data
+                if isinstance(action, bytes):
+                    out += action
                 elif isinstance(action, Pause):
                     self.pauses.append(action.seconds)
                 else:

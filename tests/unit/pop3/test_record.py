@@ -83,7 +83,7 @@ def test_it_is_on_record_before_the_client_has_the_end(world, seed, new_peer):
     peer.session.receive(b"RETR 1\r\n")
     while True:
         (action,) = peer.session.outgoing()
-        if action.data.endswith(b"\r\n.\r\n"):
+        if action.endswith(b"\r\n.\r\n"):
             break
         assert len(world.journal.of(Fetched)) == 0
     assert len(world.journal.of(Fetched)) == 1

@@ -10,7 +10,7 @@ from mockmail.core.world import World
 from mockmail.pop3 import transaction
 from mockmail.pop3.session import COMMANDS_IN_A_PULL, Pop3Session
 from mockmail.pop3.transaction import dot_stuffed
-from mockmail.wire.contract import Close, Link, Send
+from mockmail.wire.contract import Close, Link
 
 BOB = "bob@example.test"
 
@@ -79,9 +79,9 @@ def test_a_large_message_is_sent_in_slices_and_never_held_twice(seed, new_peer):
         received, largest, last = 0, 0, b""
         while peer.session.busy:
             for action in peer.session.outgoing():
-                received += len(action.data)
-                largest = max(largest, len(action.data))
-                last = action.data
+                received += len(action)
+                largest = max(largest, len(action))
+                last = action
             assert peer.session.wants_input == (not peer.session.busy)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -117,7 +117,7 @@ def test_no_pull_is_much_larger_than_asked(world, new_peer, limit_bytes):
     peer.session.receive(b"UIDL\r\nNOOP\r\n")
     sizes = []
     while peer.session.busy:
-        sizes += [len(action.data) for action in peer.session.outgoing(limit_bytes)]
+        sizes += [len(action) for action in peer.session.outgoing(limit_bytes)]
     assert max(sizes) < limit_bytes + 30_000
     # One command at a time: a fault on the bytes of one must not meet those of the next.
     if limit_bytes == 1:
@@ -128,7 +128,7 @@ def test_many_commands_in_one_piece_give_way_to_others(new_peer):
     peer = new_peer().log_in()
     peer.session.receive(b"NOOP\r\n" * 1000)
     (first,) = peer.session.outgoing()
-    assert first.data == b"+OK\r\n" * COMMANDS_IN_A_PULL
+    assert first == b"+OK\r\n" * COMMANDS_IN_A_PULL
     assert peer.session.busy
     assert not peer.session.wants_input
     assert peer.pull() == b"+OK\r\n" * (1000 - COMMANDS_IN_A_PULL)
@@ -208,7 +208,7 @@ def test_no_input_breaks_a_session(lines, end):
     out = b""
     for _ in range(1000):
         actions = session.outgoing(50)
-        out += b"".join(action.data for action in actions if isinstance(action, Send))
+        out += b"".join(action for action in actions if isinstance(action, bytes))
         if actions and isinstance(actions[-1], Close):
             break
     else:

@@ -5,7 +5,7 @@ import pytest
 from mockmail.config import Settings
 from mockmail.core.world import World
 from mockmail.smtp.session import SmtpSession
-from mockmail.wire.contract import Action, Link, Send, TLSInfo
+from mockmail.wire.contract import Action, Link, TLSInfo
 
 
 class Client:
@@ -31,8 +31,8 @@ class Client:
         said = []
         while True:
             actions = self.session.outgoing()
-            self.actions += [action for action in actions if not isinstance(action, Send)]
-            said += [action.data for action in actions if isinstance(action, Send)]
+            self.actions += [action for action in actions if not isinstance(action, bytes)]
+            said += [action for action in actions if isinstance(action, bytes)]
             if not actions and not self.session.busy:
                 return b"".join(said).decode()
 

@@ -41,15 +41,19 @@ def stuff(text: bytes) -> bytes:
     return b"".join(b"." + line if line.startswith(b".") else line for line in lines) + b".\r\n"
 
 
-@given(LINES, CUTS, st.sampled_from([b"", b"Received: x\r\n"]))
-def test_what_a_client_stuffs_comes_out_as_it_was(lines, sizes, prefix):
+CUTS_OR_WHOLE = st.one_of(CUTS, st.just([100_000]))
+RESTS = st.sampled_from([b"", b"QUIT\r\n"])
+
+
+@given(LINES, CUTS_OR_WHOLE, st.sampled_from([b"", b"Received: x\r\n"]), RESTS)
+def test_what_a_client_stuffs_comes_out_as_it_was(lines, sizes, prefix, rest):
     text = b"".join(line + b"\r\n" for line in lines)
-    assert read(stuff(text) + b"QUIT\r\n", sizes, prefix) == (prefix + text, b"QUIT\r\n")
+    assert read(stuff(text) + rest, sizes, prefix) == (prefix + text, rest)
 
 
-@given(st.lists(st.sampled_from([b"\r", b"\n", b".", b"\r\n", b"\r\n.", b"a"])), CUTS)
-def test_any_bytes_are_read_as_a_line_by_line_reference_reads_them(pieces, sizes):
-    wire = b"".join(pieces) + b"\r\n.\r\nrest"
+@given(st.lists(st.sampled_from([b"\r", b"\n", b".", b"\r\n", b"\r\n.", b"a"])), CUTS_OR_WHOLE, RESTS)
+def test_any_bytes_are_read_as_a_line_by_line_reference_reads_them(pieces, sizes, rest):
+    wire = b"".join(pieces) + b"\r\n.\r\n" + rest
     expected = []
     for line in re.findall(rb".*?\r\n", wire, re.DOTALL):
         if line == b".\r\n":
@@ -72,6 +76,16 @@ def test_what_resembles_the_end_is_text(end, sizes):
     text, rest = read(wire, sizes)
     assert b"smuggled" in text
     assert rest == b""
+
+
+def test_a_text_past_the_limit_is_not_kept_when_it_comes_whole():
+    reader = DataReader(10)
+    assert reader.feed(b"a" * 9 + b"\r\n.\r\n") == 14
+    assert reader.too_big
+    reader = DataReader(11)
+    assert reader.feed(b"a" * 9 + b"\r\n.\r\n") == 14
+    assert not reader.too_big
+    assert reader.text() == b"a" * 9 + b"\r\n"
 
 
 def test_a_text_past_the_limit_is_read_to_its_end_and_not_kept():

@@ -19,7 +19,7 @@ from mockmail.core.events import (
     SessionOpened,
 )
 from mockmail.core.world import World
-from mockmail.wire.contract import Abort, Close, Pause, Send, TLSInfo, Verdict
+from mockmail.wire.contract import Abort, Close, Pause, TLSInfo, Verdict
 
 TLS = TLSInfo("TLSv1.3", "TLS_AES_256_GCM_SHA384")
 
@@ -221,7 +221,7 @@ def test_a_pull_gives_about_what_was_asked_for(client):
     c = client(world()).start()
     c.session.receive(b"NOOP\r\n" * 10)
     (action,) = c.session.outgoing(20)
-    assert action == Send(b"250 2.0.0 OK\r\n" * 2)
+    assert action == b"250 2.0.0 OK\r\n" * 2
     assert c.session.busy
 
 
@@ -370,7 +370,7 @@ def test_a_delay_comes_before_the_command_and_holds_up_those_behind(client):
     asked = fault(c, "MESSAGE", Verdict(delay_seconds=0.5))
     c.session.receive(b"MAIL FROM:<a@b.test>\r\nRCPT TO:<x@b.test>\r\nDATA\r\nx\r\n.\r\nNOOP\r\n")
     actions = c.session.outgoing()
-    assert [type(action) for action in actions] == [Send, Pause]
+    assert [type(action) for action in actions] == [bytes, Pause]
     assert actions[1] == Pause(0.5)
     assert stored(c.world) == []
     assert not c.session.wants_input

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from mockmail.wire.connection import Connections
-from mockmail.wire.contract import Abort, Close, Link, Pause, Send, StartTLS, TLSInfo, Verdict
+from mockmail.wire.contract import Abort, Close, Link, Pause, StartTLS, TLSInfo, Verdict
 from mockmail.wire.faults import FaultPlan, Vocabulary
 from mockmail.wire.listener import Listener
 from mockmail.wire.runtime import Runtime
@@ -49,7 +49,7 @@ class LineSession:
 
     def greeting(self) -> None:
         self._crash("greeting")
-        self.queue.append(Send(b"hello\r\n"))
+        self.queue.append(b"hello\r\n")
 
     def receive(self, data: bytes) -> None:
         self._crash("receive")
@@ -75,19 +75,19 @@ class LineSession:
     def outgoing(self, limit_bytes: int = 0) -> list:
         self._crash("outgoing")
         actions, self.queue = self.queue, []
-        size = sum(len(action.data) for action in actions if isinstance(action, Send))
+        size = sum(len(action) for action in actions if isinstance(action, bytes))
         while size < limit_bytes and not any(isinstance(action, (StartTLS, Pause, Close, Abort)) for action in actions):
             if self.left:
                 count = min(self.left, 65536)
                 if self.left - count == 1:
                     count -= 1
                 self.left -= count
-                actions.append(Send(b"x" * count if self.left else b"x" * (count - 2) + b"\r\n"))
+                actions.append(b"x" * count if self.left else b"x" * (count - 2) + b"\r\n")
                 size += count
                 continue
             if self.told > self.shown:
                 self.shown = self.told
-                actions.append(Send(b"* news\r\n"))
+                actions.append(b"* news\r\n")
             end = self.input.find(b"\n") + 1
             if not end or self.hold:
                 break
@@ -95,8 +95,8 @@ class LineSession:
             del self.input[:end]
             for action in self.command(line, self.offset):
                 actions.append(action)
-                if isinstance(action, Send):
-                    size += len(action.data)
+                if isinstance(action, bytes):
+                    size += len(action)
             self.offset += end
         if self.eof and not self.busy and not any(isinstance(action, (StartTLS, Pause)) for action in actions):
             actions.append(Close())
@@ -115,35 +115,35 @@ class LineSession:
                 yield Abort()
                 return
             if verdict.reply is not None:
-                yield Send(f"{verdict.reply}\r\n".encode())
+                yield f"{verdict.reply}\r\n".encode()
                 return
         if name == "ECHO":
-            yield Send(f"{argument}\r\n".encode("latin-1"))
+            yield f"{argument}\r\n".encode("latin-1")
         elif name == "BIG":
             self.left = int(argument)
         elif name == "LITERAL":
-            yield Send(b"* {10}\r\n0123456789\r\n")
+            yield b"* {10}\r\n0123456789\r\n"
         elif name == "STARTTLS":
             self.input.clear()
-            yield Send(b"go\r\n")
+            yield b"go\r\n"
             yield StartTLS()
         elif name == "SECRET":
             self.link.redact(offset + 7, offset + len(line.rstrip(b"\r\n")))
-            yield Send(b"in\r\n")
+            yield b"in\r\n"
         elif name == "PAUSE":
             yield Pause(float(argument))
-            yield Send(b"later\r\n")
+            yield b"later\r\n"
         elif name == "WORLD":
-            yield Send(f"{self.world}\r\n".encode())
+            yield f"{self.world}\r\n".encode()
         elif name == "CUT":
             yield Abort()
         elif name == "QUIT":
-            yield Send(b"bye\r\n")
+            yield b"bye\r\n"
             yield Close()
 
     def timed_out(self) -> None:
         self._crash("timed_out")
-        self.queue += [Send(b"too slow\r\n"), Close()]
+        self.queue += [b"too slow\r\n", Close()]
 
     def tls_started(self, info: TLSInfo) -> None:
         self.tls = info

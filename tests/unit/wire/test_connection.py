@@ -134,14 +134,15 @@ def test_a_shorter_timeout_takes_effect_with_the_next_command(server):
     assert client.rest() == b"a\r\ntoo slow\r\n"
 
 
-def test_one_timer_for_all_commands(server):
+def test_one_timer_for_all_commands_and_connections(server):
     client = server.greeted()
     client.ask("ECHO a")
-    (connection,) = server.connections
-    timer = connection._idle._timer
+    timer = server.connections.watch._timer
     for _ in range(20):
         client.ask("ECHO b")
-    assert connection._idle._timer is timer
+    server.greeted().ask("ECHO c")
+    assert timer is not None
+    assert server.connections.watch._timer is timer
 
 
 def test_a_client_that_takes_nothing_is_cut(server):
