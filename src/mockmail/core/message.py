@@ -43,7 +43,7 @@ class Envelope:
 class _Stored:
     """The bytes of a message and what is known of their arrival."""
 
-    __slots__ = ("_derived", "_trace_length", "envelope", "id", "raw", "received_at")
+    __slots__ = ("_derived", "_trace_length", "envelope", "hidden_words", "id", "raw", "received_at")
 
     def __init__(
         self,
@@ -61,6 +61,8 @@ class _Stored:
         self.received_at = received_at
         self._trace_length = trace_length
         self._derived: dict[str, Any] | None = None
+        self.hidden_words: bytes | bool | None = None
+        """What a search finds out of the bytes; see :class:`mockmail.mime.search_text.Searched`."""
 
     def derived(self, name: str, compute: Callable[[Self], T]) -> T:
         """``compute(self)``, kept under ``name``: what readers derive from the bytes is computed once."""

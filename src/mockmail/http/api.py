@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -31,7 +31,8 @@ __all__ = ["ROUTES", "found_row", "item", "matching", "session_of"]
 
 LIST_LIMIT = 50
 SLICE_SECONDS = 0.002
-SLICE_ROWS = 64
+SLICE_ROWS = 128
+SLICE_BYTES = 512 * 1024
 
 
 def session_of(request: Request) -> str:
@@ -57,15 +58,27 @@ async def matching(rows: Sequence[Row], tests: Sequence[search_language.Test]) -
         return list(rows)
     found: list[Row] = []
     until = time.perf_counter() + SLICE_SECONDS
-    for start in range(0, len(rows), SLICE_ROWS):
-        left = list(rows[start : start + SLICE_ROWS])
+    for some in _slices(rows):
+        left = some
         for test in tests:
-            left = [row for row in left if test(row)]
+            left = test(left)
         found += left
         if time.perf_counter() > until:
             await asyncio.sleep(0)
             until = time.perf_counter() + SLICE_SECONDS
     return found
+
+
+def _slices(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Some rows at a time, of messages that are not too large together, or one."""
+    start, size_bytes = 0, 0
+    for at, row in enumerate(rows):
+        size_bytes += len(row.message.raw)
+        if at - start == SLICE_ROWS or (size_bytes > SLICE_BYTES and at > start):
+            yield list(rows[start:at])
+            start, size_bytes = at, len(row.message.raw)
+    if start < len(rows):
+        yield list(rows[start:])
 
 
 async def searched(catalogue: Catalogue, text: str, request: Request) -> list[Row]:

@@ -20,11 +20,12 @@ from mockmail.core.message import Message
 from mockmail.http.catalogue import Catalogue, Row
 from mockmail.http.content import attached, blind_recipients
 from mockmail.http.replies import Refusal
-from mockmail.mime.search_text import SearchText, fold
+from mockmail.mime.search_text import SearchText, fold, may_have
 
 __all__ = ["Test", "parse", "timezone"]
 
-Test = Callable[[Row], bool]
+Test = Callable[[list[Row]], list[Row]]
+"""Of some rows those that pass."""
 
 QUERY_LIMIT_CHARACTERS = 2000
 _ADDRESS_FIELDS = ("from", "to", "cc", "bcc", "reply-to")
@@ -57,7 +58,15 @@ def parse(query: str, catalogue: Catalogue, zone: datetime.tzinfo = datetime.UTC
 
 
 def _not(test: Test) -> Test:
-    return lambda row: not test(row)
+    def others(rows: list[Row]) -> list[Row]:
+        found = set(map(id, test(rows)))
+        return [row for row in rows if id(row) not in found]
+
+    return others
+
+
+def _each(passes: Callable[[Row], bool]) -> Test:
+    return lambda rows: [row for row in rows if passes(row)]
 
 
 def _terms(query: str) -> Iterator[tuple[bool, str, str]]:
@@ -80,24 +89,24 @@ def _test(key: str, value: str, catalogue: Catalogue, zone: datetime.tzinfo) -> 
         return 5, _has(value.lower())
     if key == "tag":
         lower = value.lower()
-        return 2, lambda row: any(tag.lower() == lower for tag in catalogue.tags(row.message))
+        return 2, _each(lambda row: any(tag.lower() == lower for tag in catalogue.tags(row.message)))
     if key in ("before", "after"):
         moment = _moment(key, value, zone)
         if key == "before":
-            return 0, lambda row: row.received_at < moment
-        return 0, lambda row: row.received_at >= moment
+            return 0, _each(lambda row: row.received_at < moment)
+        return 0, _each(lambda row: row.received_at >= moment)
     if key in ("larger", "smaller"):
         size = _bytes(key, value)
         if key == "larger":
-            return 0, lambda row: row.message.size > size
-        return 0, lambda row: row.message.size < size
+            return 0, _each(lambda row: row.message.size > size)
+        return 0, _each(lambda row: row.message.size < size)
     text = fold(value)
     if key in ("from", "to", "cc", "reply-to", "subject", "message-id"):
-        return 3, lambda row: _search_text(row.message).field_has(key, text)
+        return 3, _each(lambda row: _search_text(row.message).field_has(key, text))
     if key == "bcc":
-        return 4, lambda row: _is_blind(row.message, text)
+        return 4, _each(lambda row: _is_blind(row.message, text))
     if key == "addressed":
-        return 4, lambda row: _in_fields(row.message, _ADDRESS_FIELDS, text) or _is_blind(row.message, text)
+        return 4, _each(lambda row: _in_fields(row.message, _ADDRESS_FIELDS, text) or _is_blind(row.message, text))
     return 9, _text_test(text)
 
 
@@ -131,38 +140,47 @@ def _text_test(text: str) -> Test:
     word = text.encode("ascii") if text.isascii() and _plain_word(text) else None
     raw = text.encode("ascii") if text.isascii() and "\n" not in text else None
 
-    def test(row: Row) -> bool:
-        # Asked of all mail, and answered here for most of it: a call less for each message is seen in the whole.
-        message = row.message
-        search_text = message.derived("search text", _make_search_text)
-        if word is not None and search_text.lacks(word):
-            recipients = message.recipients
-            if text not in (recipients[0] if len(recipients) == 1 else "\n".join(recipients)).lower():
-                return False
+    def has_it(message: Message) -> bool:
+        search_text = _search_text(message)
         if _in_fields(message, _TEXT_FIELDS, text) or search_text.body_has(text, raw) or _is_blind(message, text):
             return True
         return not search_text.is_plain and (
             text in fold("\n".join(message.texts)) or any(text in fold(one.filename) for one in attached(message))
         )
 
+    def test(rows: list[Row]) -> list[Row]:
+        if word is not None:
+            rows = _which_may_have(rows, text, word)
+        return [row for row in rows if has_it(row.message)]
+
     return test
+
+
+def _which_may_have(rows: list[Row], text: str, word: bytes) -> list[Row]:
+    """The rows with ``text`` somewhere in the bytes of the message or, as what is in no header, in its envelope."""
+    messages = [row.message for row in rows]
+    among = may_have(messages, word)
+    recipients = ["\n".join(message.recipients) for message in messages]
+    if text in "\n".join(recipients).lower():
+        among = sorted({*among, *(at for at, some in enumerate(recipients) if text in some.lower())})
+    return [rows[at] for at in among]
 
 
 def _is(value: str, catalogue: Catalogue) -> Test:
     if value == "read":
-        return lambda row: row.read
+        return _each(lambda row: row.read)
     if value == "unread":
-        return lambda row: not row.read
+        return _each(lambda row: not row.read)
     if value == "tagged":
-        return lambda row: bool(catalogue.tags(row.message))
+        return _each(lambda row: bool(catalogue.tags(row.message)))
     raise Refusal(400, f"is:{value} is unknown; write is:read, is:unread or is:tagged")
 
 
 def _has(value: str) -> Test:
     if value in ("attachment", "attachments"):
-        return lambda row: any(not one.inline for one in attached(row.message))
+        return _each(lambda row: any(not one.inline for one in attached(row.message)))
     if value in ("inline", "inlines"):
-        return lambda row: any(one.inline for one in attached(row.message))
+        return _each(lambda row: any(one.inline for one in attached(row.message)))
     raise Refusal(400, f"has:{value} is unknown; write has:attachment or has:inline")
 
 

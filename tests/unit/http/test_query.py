@@ -40,7 +40,9 @@ def catalogue() -> Catalogue:
 
 def found(catalogue: Catalogue, query: str, zone: datetime.tzinfo = datetime.UTC) -> str:
     tests = parse(query, catalogue, zone)
-    rows = [row for row in catalogue.rows() if all(test(row) for test in tests)]
+    rows = catalogue.rows()
+    for test in tests:
+        rows = test(rows)
     return "".join(sorted("p" if row.message.raw is PLAIN else "e" for row in rows))
 
 

@@ -1,6 +1,13 @@
+import datetime
+
 import pytest
 
-from mockmail.mime.search_text import SearchText, header_lacks
+from mockmail.core.message import Envelope, Message
+from mockmail.mime.search_text import SearchText, header_lacks, may_have
+
+
+def message(raw: bytes) -> Message:
+    return Message(raw, id="x", envelope=Envelope(), received_at=datetime.datetime.now(datetime.UTC))
 
 
 @pytest.mark.parametrize(
@@ -25,9 +32,26 @@ from mockmail.mime.search_text import SearchText, header_lacks
     ],
 )
 def test_a_word_is_certainly_lacking_only_where_nothing_is_encoded(raw, certain):
-    text = SearchText(raw)
-    assert text.lacks(b"needle") is certain
-    assert text.lacks(b"needle") is certain
+    searched = [message(raw)]
+    assert may_have(searched, b"needle") == ([] if certain else [0])
+    assert may_have(searched, b"needle") == ([] if certain else [0])
+
+
+def test_many_messages_are_looked_at_together_and_told_apart():
+    plain = [message(b"Subject: %d\r\n\r\nhay\r\n" % number) for number in range(20)]
+    plain[3] = message(b"Subject: =?us-ascii?q?n=65edle?=\r\n\r\nhay")
+    plain[7] = message(b"Subject: x\r\n\r\nnee")
+    plain[8] = message(b"dle: x\r\n\r\nnee")
+    plain[11] = message(b"Subject: x\r\n\r\nneedle NEEDLE needle")
+    plain[19] = message(b"Subject: x\r\n\r\nthe last Needle")
+    assert may_have(plain, b"needle") == [3, 11, 19]
+    assert all(one.hidden_words is not True for one in plain)
+    plain[14] = message(b"Content-Transfer-Encoding: base64\r\n\r\nbmVlZGxl")
+    plain[15] = message(b"Subject: x\r\n\r\n\xff")
+    for _ in range(2):
+        assert may_have(plain, b"needle") == [3, 11, 14, 15, 19]
+        assert [at for at, one in enumerate(plain) if one.hidden_words is True] == [14, 15]
+    assert may_have([], b"needle") == []
 
 
 @pytest.mark.parametrize(

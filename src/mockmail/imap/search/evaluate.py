@@ -21,7 +21,7 @@ from mockmail.core.views import MailboxView
 from mockmail.imap.search import keys
 from mockmail.imap.search.keys import Key, Needle
 from mockmail.mime.dates import parse_date
-from mockmail.mime.search_text import SearchText, fold, header_lacks
+from mockmail.mime.search_text import SearchText, fold, header_lacks, may_have
 
 __all__ = ["Found", "evaluate"]
 
@@ -273,11 +273,12 @@ class _Plan:
         word = _word_of(text)
 
         def select(indices: list[int]) -> list[int]:
+            if word is not None:
+                among = may_have([entries[index].message for index in indices], word)
+                indices = [indices[at] for at in among]
             matching = []
             for index in indices:
                 message = entries[index].message.derived("search text", _search_text)
-                if word is not None and message.lacks(word):
-                    continue
                 if (whole and text in message.header) or message.body_has(text, in_bytes):
                     matching.append(index)
             return matching
