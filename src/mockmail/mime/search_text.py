@@ -26,6 +26,7 @@ _WINDOW_BYTES = 2048
 # field           = field-name ":" unstructured CRLF            ; here: with no space before the colon, lines end in LF
 _is_simple = re.compile(rb"(?:[!-9;-~]+:.*\n(?:[ \t].*\n)*)+").fullmatch
 _WHITE = (b" ", b"\t")
+_stray_return = re.compile(rb"\r(?!\n)").search
 _folds = re.compile(rb"\n(?=[ \t])")
 
 # A single text part that stands in the message as its reader sees it, by its folded Content-Type.
@@ -74,39 +75,50 @@ def may_have(messages: Sequence[Searched], word: bytes) -> list[int]:
     """Which of ``messages`` may have ``word``, of small US-ASCII letters and digits, somewhere: the indices, ascending.
     The others certainly lack it: a look at the bytes, where nothing but encoded words hides any, spares reading them,
     and a look at all together is quicker than one at each. They should be few megabytes at most."""
-    lower = b"\n\n".join([message.raw for message in messages]).lower()
+    lower = _joined(messages)
     unknown = [message for message in messages if message.hidden_words is None]
     if unknown:
-        _find_hidden_words(unknown, lower if len(unknown) == len(messages) else None)
-    found = {
+        _find_hidden_words(unknown, lower if len(unknown) == len(messages) else _joined(unknown))
+    found = [
         index
         for index, message in enumerate(messages)
         if (hidden := message.hidden_words) and (hidden is True or word in hidden)
-    }
-    at = lower.find(word)
-    if at >= 0:
-        stops = list(accumulate([len(message.raw) + 2 for message in messages]))
-        while at >= 0:
-            index = bisect_right(stops, at)
-            found.add(index)
-            at = lower.find(word, stops[index])
-    return sorted(found)
+    ]
+    showing = _where(lower, word, messages)
+    return sorted({*found, *showing}) if found and showing else found or showing
 
 
-def _find_hidden_words(messages: Sequence[Searched], lower: bytes | None) -> None:
+def _joined(messages: Sequence[Searched]) -> bytes:
+    return b"\n\n".join([message.raw for message in messages]).lower()
+
+
+def _where(lower: bytes, part: bytes, messages: Sequence[Searched]) -> list[int]:
+    """In which of the messages, of which ``lower`` is made, ``part`` stands."""
+    at = lower.find(part)
+    if at < 0:
+        return []
+    found = []
+    stops = list(accumulate([len(message.raw) + 2 for message in messages]))
+    while at >= 0:
+        index = bisect_right(stops, at)
+        found.append(index)
+        at = lower.find(part, stops[index])
+    return found
+
+
+def _find_hidden_words(messages: Sequence[Searched], lower: bytes) -> None:
     """``lower``: all of them, joined, in lower case."""
-    if lower is None:
-        lower = b"\n\n".join([message.raw for message in messages]).lower()
     if lower.isascii() and _reads_as_it_stands(lower):
-        words = b"=?" in lower
         for message in messages:
-            message.hidden_words = _words_read(message.raw) if words and b"=?" in message.raw else b""
+            message.hidden_words = b""
+        for index in _where(lower, b"=?", messages):
+            messages[index].hidden_words = _words_read(messages[index].raw)
     elif len(messages) == 1:
         messages[0].hidden_words = True
     else:
         half = len(messages) // 2
-        _find_hidden_words(messages[:half], None)
-        _find_hidden_words(messages[half:], None)
+        for some in (messages[:half], messages[half:]):
+            _find_hidden_words(some, _joined(some))
 
 
 class SearchText:
@@ -249,7 +261,7 @@ def _reads_as_it_stands(lower: bytes) -> bool:
 def _words_read(raw: bytes) -> bytes | bool:
     """What the lines with encoded words say when these are decoded, as folded UTF-8. True when that is long, or it is
     not certain where lines end."""
-    if raw.count(b"\r") != raw.count(b"\r\n"):
+    if _stray_return(raw) is not None:
         return True
     pieces: list[str] = []
     at = raw.find(b"=?")
@@ -260,7 +272,10 @@ def _words_read(raw: bytes) -> bytes | bool:
         while stop >= 0 and raw.startswith(_WHITE, stop + 1):
             stop = raw.find(b"\n", stop + 1)
         stop = len(raw) if stop < 0 else stop
-        line = _folds.sub(b"", raw[start:stop].replace(b"\r\n", b"\n")).removesuffix(b"\r").decode("latin-1")
+        whole = raw[start:stop].removesuffix(b"\r")
+        if b"\n" in whole:
+            whole = _folds.sub(b"", whole.replace(b"\r\n", b"\n"))
+        line = whole.decode("latin-1")
         name, _, value = line.partition(":")
         pieces.append(decode_words(value))
         if "=?" in name:

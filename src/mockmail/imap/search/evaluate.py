@@ -83,7 +83,7 @@ def _windows(spans: Spans, entries: Sequence[Entry], size: int, limit_bytes: int
         start = first
         while start < last:
             stop = min(start + size, last)
-            if limit_bytes:
+            if limit_bytes and sum([len(entry.message.raw) for entry in entries[start:stop]]) > limit_bytes:
                 size_bytes = len(entries[start].message.raw)
                 for index in range(start + 1, stop):
                     size_bytes += len(entries[index].message.raw)
