@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from mockmail.config import Settings
 from mockmail.core.queue import QueueEntry
@@ -51,7 +51,13 @@ class Timeouts:
 
     def within(self, seconds: float) -> Timeouts:
         """The same, but none of them longer than this."""
-        return Timeouts(*(min(one, seconds) for one in astuple(self)))
+        return _within(self, seconds)
+
+
+@lru_cache(maxsize=16)
+def _within(timeouts: Timeouts, seconds: float) -> Timeouts:
+    """Kept, because a server asks anew after each reset."""
+    return Timeouts(*(min(one, seconds) for one in astuple(timeouts)))
 
 
 def retries(settings: Settings) -> Callable[[QueueEntry, datetime.datetime], datetime.datetime | None]:
