@@ -26,7 +26,6 @@ _WINDOW_BYTES = 2048
 # field           = field-name ":" unstructured CRLF            ; here: with no space before the colon, lines end in LF
 _is_simple = re.compile(rb"(?:[!-9;-~]+:.*\n(?:[ \t].*\n)*)+").fullmatch
 _WHITE = (b" ", b"\t")
-_stray_return = re.compile(rb"\r(?!\n)").search
 _folds = re.compile(rb"\n(?=[ \t])")
 
 # A single text part that stands in the message as its reader sees it, by its folded Content-Type.
@@ -35,7 +34,7 @@ _simple_type = re.compile(
     rf"\s*text/(?:plain|[a-z0-9.+\-]+\s*;\s*charset=\"?(?:us-ascii|utf-8|iso-8859-[0-9]{{1,2}}|windows-125[0-9])\"?)"
     rf"{_PARAMETERS}\s*"
 ).fullmatch
-_simple_charsets = re.compile(rb"charset=\"?(?:us-ascii|utf-8|iso-8859-|windows-125)").findall
+_odd_charset = re.compile(rb"charset(?!=\"?(?:us-ascii|utf-8|iso-8859-|windows-125))").search
 _SIMPLE_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 
 
@@ -75,50 +74,79 @@ def may_have(messages: Sequence[Searched], word: bytes) -> list[int]:
     """Which of ``messages`` may have ``word``, of small US-ASCII letters and digits, somewhere: the indices, ascending.
     The others certainly lack it: a look at the bytes, where nothing but encoded words hides any, spares reading them,
     and a look at all together is quicker than one at each. They should be few megabytes at most."""
-    lower = _joined(messages)
+    together = _Together(messages)
     unknown = [message for message in messages if message.hidden_words is None]
     if unknown:
-        _find_hidden_words(unknown, lower if len(unknown) == len(messages) else _joined(unknown))
+        _find_hidden_words(together if len(unknown) == len(messages) else _Together(unknown))
     found = [
         index
         for index, message in enumerate(messages)
         if (hidden := message.hidden_words) and (hidden is True or word in hidden)
     ]
-    showing = _where(lower, word, messages)
+    showing = together.where(word)
     return sorted({*found, *showing}) if found and showing else found or showing
 
 
-def _joined(messages: Sequence[Searched]) -> bytes:
-    return b"\n\n".join([message.raw for message in messages]).lower()
+class _Together:
+    """Messages as one text in lower case."""
 
+    __slots__ = ("_raws", "_stops", "lower", "messages")
 
-def _where(lower: bytes, part: bytes, messages: Sequence[Searched]) -> list[int]:
-    """In which of the messages, of which ``lower`` is made, ``part`` stands."""
-    at = lower.find(part)
-    if at < 0:
-        return []
-    found = []
-    stops = list(accumulate([len(message.raw) + 2 for message in messages]))
-    while at >= 0:
+    def __init__(self, messages: Sequence[Searched]) -> None:
+        self.messages = messages
+        self._raws = [message.raw for message in messages]
+        self.lower = b"\n".join(self._raws).lower()
+        self._stops: list[int] | None = None
+
+    def _stop_behind(self, at: int) -> tuple[int, int]:
+        """Which message is at a place, and where the next one begins."""
+        stops = self._stops
+        if stops is None:
+            stops = self._stops = list(accumulate([len(raw) + 1 for raw in self._raws]))
         index = bisect_right(stops, at)
-        found.append(index)
-        at = lower.find(part, stops[index])
-    return found
+        return index, stops[index]
+
+    def where(self, part: bytes) -> list[int]:
+        """In which of the messages ``part`` stands."""
+        found = []
+        at = self.lower.find(part)
+        while at >= 0:
+            index, stop = self._stop_behind(at)
+            found.append(index)
+            at = self.lower.find(part, stop)
+        return found
+
+    def with_encoded_words(self) -> list[int]:
+        """In which of the messages one may begin."""
+        lower, found, misses = self.lower, [], 0
+        # One byte is found 25 times faster than two, where there are not too many of them.
+        at = lower.find(b"?")
+        while at >= 0:
+            if at and lower[at - 1] == 0x3D:
+                index, at = self._stop_behind(at)
+                found.append(index)
+            else:
+                at += 1
+                misses += 1
+                if misses > len(self.messages):
+                    return self.where(b"=?")
+            at = lower.find(b"?", at)
+        return found
 
 
-def _find_hidden_words(messages: Sequence[Searched], lower: bytes) -> None:
-    """``lower``: all of them, joined, in lower case."""
-    if lower.isascii() and _reads_as_it_stands(lower):
+def _find_hidden_words(together: _Together) -> None:
+    messages = together.messages
+    if together.lower.isascii() and _reads_as_it_stands(together.lower):
         for message in messages:
             message.hidden_words = b""
-        for index in _where(lower, b"=?", messages):
+        for index in together.with_encoded_words():
             messages[index].hidden_words = _words_read(messages[index].raw)
     elif len(messages) == 1:
         messages[0].hidden_words = True
     else:
         half = len(messages) // 2
-        for some in (messages[:half], messages[half:]):
-            _find_hidden_words(some, _joined(some))
+        _find_hidden_words(_Together(messages[:half]))
+        _find_hidden_words(_Together(messages[half:]))
 
 
 class SearchText:
@@ -250,8 +278,7 @@ def _tells_plain_text(header: str) -> bool:
 
 def _reads_as_it_stands(lower: bytes) -> bool:
     """Whether no word of the bodies in a US-ASCII message (in lower case) can come out of an encoding."""
-    charsets = lower.count(b"charset")
-    if charsets and charsets != lower.count(b"charset=utf-8") and charsets != len(_simple_charsets(lower)):
+    if _odd_charset(lower) is not None:
         return False
     if b"-transfer-encoding" not in lower:
         return True
@@ -260,9 +287,7 @@ def _reads_as_it_stands(lower: bytes) -> bool:
 
 def _words_read(raw: bytes) -> bytes | bool:
     """What the lines with encoded words say when these are decoded, as folded UTF-8. True when that is long, or it is
-    not certain where lines end."""
-    if _stray_return(raw) is not None:
-        return True
+    not certain where a line ends."""
     pieces: list[str] = []
     at = raw.find(b"=?")
     while at >= 0:
@@ -275,12 +300,14 @@ def _words_read(raw: bytes) -> bytes | bool:
         whole = raw[start:stop].removesuffix(b"\r")
         if b"\n" in whole:
             whole = _folds.sub(b"", whole.replace(b"\r\n", b"\n"))
+        if b"\r" in whole:
+            return True
         line = whole.decode("latin-1")
         name, _, value = line.partition(":")
         pieces.append(decode_words(value))
         if "=?" in name:
             pieces.append(decode_words(line))  # a name may hold such signs, and a line of a body has no name
-        at = raw.find(b"=?", stop)
+        at = raw.find(b"=?", stop) if raw.find(b"?", stop) >= 0 else -1
     words = "\n".join(pieces).casefold().encode("utf-8", "replace")
     return words if len(words) <= _KEPT_CHARACTERS else True
 
