@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from starlette.requests import Request
@@ -71,14 +73,14 @@ async def matching(rows: Sequence[Row], tests: Sequence[search_language.Test]) -
 
 def _slices(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Some rows at a time, of messages that are not too large together, or one."""
-    start, size_bytes = 0, 0
-    for at, row in enumerate(rows):
-        size_bytes += len(row.message.raw)
-        if at - start == SLICE_ROWS or (size_bytes > SLICE_BYTES and at > start):
-            yield list(rows[start:at])
-            start, size_bytes = at, len(row.message.raw)
-    if start < len(rows):
-        yield list(rows[start:])
+    start = 0
+    while start < len(rows):
+        some = list(rows[start : start + SLICE_ROWS])
+        sizes_bytes = [len(row.message.raw) for row in some]
+        if sum(sizes_bytes) > SLICE_BYTES:
+            some = some[: max(1, bisect_right(list(accumulate(sizes_bytes)), SLICE_BYTES))]
+        yield some
+        start += len(some)
 
 
 async def searched(catalogue: Catalogue, text: str, request: Request) -> list[Row]:

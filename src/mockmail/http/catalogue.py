@@ -48,6 +48,7 @@ class Catalogue:
         self._unread = 0
         self._tags: dict[str, tuple[str, ...]] = {}
         self._tag_counts: dict[str, int] | None = None
+        self._recipients: frozenset[str] | None = None
         self._users: dict[str, str] = {}
         self._users_read = 0
         self.deleted_count = 0
@@ -79,11 +80,18 @@ class Catalogue:
         self._rows = newest_last
         self._by_id, self._state = rows, state
         self._unread = sum(not row.read for row in newest_last)
-        self._tag_counts = None
+        self._tag_counts = self._recipients = None
 
     def unread_count(self) -> int:
         self.rows()
         return self._unread
+
+    def recipients(self) -> frozenset[str]:
+        """All whom the mail was for, in small letters; mostly few."""
+        rows = self.rows()
+        if self._recipients is None:
+            self._recipients = frozenset([name.lower() for row in rows for name in row.message.envelope.recipients])
+        return self._recipients
 
     def row(self, message_id: str) -> Row | None:
         """The message of an ID, if it is in any mailbox."""

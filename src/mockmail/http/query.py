@@ -107,7 +107,7 @@ def _test(key: str, value: str, catalogue: Catalogue, zone: datetime.tzinfo) -> 
         return 4, _each(lambda row: _is_blind(row.message, text))
     if key == "addressed":
         return 4, _each(lambda row: _in_fields(row.message, _ADDRESS_FIELDS, text) or _is_blind(row.message, text))
-    return 9, _text_test(text)
+    return 9, _text_test(text, catalogue)
 
 
 _KEYS = frozenset(
@@ -136,7 +136,7 @@ def _is_blind(message: Message, text: str) -> bool:
     return any(text in fold(str(one)) for one in blind_recipients(message))
 
 
-def _text_test(text: str) -> Test:
+def _text_test(text: str, catalogue: Catalogue) -> Test:
     word = text.encode("ascii") if text.isascii() and _plain_word(text) else None
     raw = text.encode("ascii") if text.isascii() and "\n" not in text else None
 
@@ -148,22 +148,19 @@ def _text_test(text: str) -> Test:
             text in fold("\n".join(message.texts)) or any(text in fold(one.filename) for one in attached(message))
         )
 
+    # No header need name a recipient, as that of a blind copy.
+    named = any(text in recipient for recipient in catalogue.recipients())
+
     def test(rows: list[Row]) -> list[Row]:
         if word is not None:
-            rows = _which_may_have(rows, text, word)
+            among = may_have([row.message for row in rows], word)
+            if named:
+                addressed = [at for at, row in enumerate(rows) if text in "\n".join(row.message.recipients).lower()]
+                among = sorted({*among, *addressed})
+            rows = [rows[at] for at in among]
         return [row for row in rows if has_it(row.message)]
 
     return test
-
-
-def _which_may_have(rows: list[Row], text: str, word: bytes) -> list[Row]:
-    """The rows with ``text`` somewhere in the bytes of the message or, as what is in no header, in its envelope."""
-    messages = [row.message for row in rows]
-    among = may_have(messages, word)
-    recipients = ["\n".join(message.recipients) for message in messages]
-    if text in "\n".join(recipients).lower():
-        among = sorted({*among, *(at for at, some in enumerate(recipients) if text in some.lower())})
-    return [rows[at] for at in among]
 
 
 def _is(value: str, catalogue: Catalogue) -> Test:

@@ -59,6 +59,9 @@ def header_lacks(raw: bytes, word: bytes) -> bool:
     return word not in head and (b"?" not in head or b"=?" not in head) and head.isascii()
 
 
+NO_WORDS = b""
+
+
 class Searched(Protocol):
     """A message as it is looked through together with others."""
 
@@ -66,8 +69,8 @@ class Searched(Protocol):
     def raw(self) -> bytes: ...
 
     hidden_words: bytes | bool | None
-    """What its encoded words say, folded; true if there may be words in it that its bytes do not show otherwise, too;
-    ``None`` until somebody searches it."""
+    """What its encoded words say, folded (``NO_WORDS`` itself if it has none); true if there may be words in it that
+    its bytes do not show otherwise, too; ``None`` until somebody searches it."""
 
 
 def may_have(messages: Sequence[Searched], word: bytes) -> list[int]:
@@ -75,16 +78,21 @@ def may_have(messages: Sequence[Searched], word: bytes) -> list[int]:
     The others certainly lack it: a look at the bytes, where nothing but encoded words hides any, spares reading them,
     and a look at all together is quicker than one at each. They should be few megabytes at most."""
     together = _Together(messages)
-    unknown = [message for message in messages if message.hidden_words is None]
-    if unknown:
-        _find_hidden_words(together if len(unknown) == len(messages) else _Together(unknown))
-    found = [
-        index
-        for index, message in enumerate(messages)
-        if (hidden := message.hidden_words) and (hidden is True or word in hidden)
-    ]
+    odd = [index for index, message in enumerate(messages) if message.hidden_words is not NO_WORDS]
+    if odd:
+        unknown = [message for message in messages if message.hidden_words is None]
+        if unknown:
+            _find_hidden_words(together if len(unknown) == len(messages) else _Together(unknown))
+        odd = [
+            index for index in odd if (hidden := messages[index].hidden_words) is True or (hidden and word in hidden)
+        ]
     showing = together.where(word)
-    return sorted({*found, *showing}) if found and showing else found or showing
+    return sorted({*odd, *showing}) if odd and showing else odd or showing
+
+
+def _may_hide(message: Searched, word: bytes) -> bool:
+    hidden = message.hidden_words
+    return hidden is True or bool(hidden and word in hidden)
 
 
 class _Together:
@@ -138,7 +146,7 @@ def _find_hidden_words(together: _Together) -> None:
     messages = together.messages
     if together.lower.isascii() and _reads_as_it_stands(together.lower):
         for message in messages:
-            message.hidden_words = b""
+            message.hidden_words = NO_WORDS
         for index in together.with_encoded_words():
             messages[index].hidden_words = _words_read(messages[index].raw)
     elif len(messages) == 1:
