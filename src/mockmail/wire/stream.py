@@ -1,7 +1,7 @@
 """The transport of an accepted socket in plain text.
 
 asyncio makes its own in a task, with two futures, three rounds of the loop and two system calls, which is more than a
-short session's commands cost. This one is there at once. It keeps to what ``asyncio.Transport`` promises.
+short session's commands cost. This one is there at once. Of ``asyncio.Transport`` it has what connections use.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ class Stream(asyncio.Transport):
 
     __slots__ = (
         "_closing", "_descriptor", "_drained", "_eof_follows", "_loop", "_lost", "_paused", "_protocol", "_read_bytes",
-        "_socket", "_unsent", "_unsent_bytes",
+        "_reading", "_socket", "_unsent", "_unsent_bytes",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connected: socket.socket, protocol: asyncio.Protocol) -> None:
+        super().__init__({"socket": connected})
         self._loop = loop
         self._socket = connected
         self._descriptor = connected.fileno()
         self._protocol = protocol
         self._read_bytes = READ_BYTES
+        self._reading = True
         self._unsent: deque[memoryview] = deque()
         self._unsent_bytes = 0
         self._paused = False
@@ -45,9 +47,9 @@ class Stream(asyncio.Transport):
         self._drained: asyncio.Future[None] | None = None
 
     def begin(self) -> None:
-        """Tell the protocol of the connection, then read."""
+        """Tell the protocol of the connection, then read, unless it wants no input yet."""
         self._protocol.connection_made(self)
-        if not self._closing:
+        if self._reading and not self._closing:
             self._loop.add_reader(self._descriptor, self._readable)
 
     # Reading
@@ -70,10 +72,12 @@ class Stream(asyncio.Transport):
         self._protocol.data_received(data)
 
     def pause_reading(self) -> None:
+        self._reading = False
         self._loop.remove_reader(self._descriptor)
 
     def resume_reading(self) -> None:
         if not self._closing:
+            self._reading = True
             self._loop.add_reader(self._descriptor, self._readable)
 
     # Writing

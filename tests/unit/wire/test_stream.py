@@ -178,6 +178,24 @@ def test_paused_it_reads_nothing_until_it_is_resumed() -> None:
     on_a_pair(test, Told())
 
 
+def test_a_protocol_may_want_no_input_from_the_first_moment_on() -> None:
+    class Wary(Told):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            self.transport.pause_reading()
+
+    async def test(told: Told, ours: socket.socket, client: socket.socket) -> None:
+        assert told.transport.get_extra_info("socket") is ours
+        await asyncio.get_running_loop().sock_sendall(client, b"early")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert told.data == b""
+        told.transport.resume_reading()
+        await told.until(lambda: told.data == b"early")
+
+    on_a_pair(test, Wary())
+
+
 def test_its_socket_is_given_away_when_all_is_sent() -> None:
     async def test(told: Told, ours: socket.socket, client: socket.socket) -> None:
         told.transport.pause_reading()
