@@ -30,6 +30,8 @@ _WINDOWS = (512, 128, 128)
 _WINDOW_BYTES = (0, 8 * 1024 * 1024, 128 * 1024)
 """How large they may be together."""
 
+_SMALL_BYTES = 2048
+
 Spans: TypeAlias = list[tuple[int, int]]
 """Ranges [start, stop) of indices, ascending, disjoint and not empty."""
 Select: TypeAlias = Callable[[list[int]], list[int]]
@@ -252,6 +254,11 @@ class _Plan:
         word = _word_of(wanted)
 
         def select(indices: list[int]) -> list[int]:
+            if word is not None and text:
+                messages = [entries[index].message for index in indices]
+                # Of small messages a look at all of the bytes together is quicker than one at each header.
+                if sum([len(message.raw) for message in messages]) <= _SMALL_BYTES * len(messages):
+                    indices = [indices[at] for at in may_have(messages, word)]
             matching = []
             for index in indices:
                 message = entries[index].message
