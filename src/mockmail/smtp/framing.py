@@ -20,7 +20,7 @@ class LineBuffer:
     """Input that waits, and where it stands in the connection. A line ends in CRLF, or (a person at a ``nc`` prompt)
     in a bare LF. What has to stay out of transcripts is told to ``redact`` as soon as it is seen."""
 
-    __slots__ = ("_base", "_overlong", "_redact", "_start", "data")
+    __slots__ = ("_base", "_overlong", "_overlong_at", "_redact", "_start", "data")
 
     def __init__(self, redact: Callable[[int, int], None]) -> None:
         self._redact = redact
@@ -31,6 +31,8 @@ class LineBuffer:
         """How many bytes of the connection came before ``data``."""
         self._overlong: bytes | None = None
         """The beginning of a line whose rest is thrown away until it ends."""
+        self._overlong_at = 0
+        """Where that stands in the connection."""
 
     def __len__(self) -> int:
         return len(self.data) - self._start
@@ -70,13 +72,13 @@ class LineBuffer:
             self._base += end + 1
             self.data = b""
             self._start = 0
+        if line.endswith(b"\r"):
+            line = line[:-1]
         if self._overlong is not None:
             if secret or odd_is_secret or _may_have_secret(self._overlong):
                 self._redact(at, at + len(line))
             line, self._overlong = self._overlong, None
-            return line, at
-        if line.endswith(b"\r"):
-            line = line[:-1]
+            return line, self._overlong_at
         if secret:
             self._redact(at, at + len(line))
         return line, at
@@ -128,9 +130,15 @@ class LineBuffer:
             if len(self) <= _KEPT_LINE_BYTES:
                 return
             self._overlong = bytes(self.data[self._start : self._start + _KEPT_LINE_BYTES])
+            self._overlong_at = self._base + self._start
+        # Whether a CR belongs to the end of the line is not known before the next byte.
+        stop = len(self.data) - self.data.endswith(b"\r")
         if secret or _may_have_secret(self._overlong):
-            self._redact(self._base + self._start, self._base + len(self.data))
+            self._redact(self._base + self._start, self._base + stop)
+        rest = bytes(self.data[stop:])
         self.drop_rest()
+        if rest:
+            self.give_back(rest)
 
 
 _AUTH = re.compile(rb"\s*AUTH\s", re.IGNORECASE)

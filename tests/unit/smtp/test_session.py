@@ -3,7 +3,7 @@ import datetime
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockmail.config import Settings
@@ -508,6 +508,7 @@ PIECES = st.sampled_from(
 )
 
 
+@example([b"AUTH LOGIN\r\n", b"A" * 13000, b"\r\n", b"EHLO x\r\n"], 1)
 @given(st.lists(PIECES, max_size=25), st.integers(1, 40))
 def test_any_input_gets_the_same_answers_however_it_is_cut(new_client, pieces, size):
     wire = b"".join(pieces)
