@@ -83,9 +83,7 @@ def may_have(messages: Sequence[Searched], word: bytes) -> list[int]:
         unknown = [message for message in messages if message.hidden_words is None]
         if unknown:
             _find_hidden_words(together if len(unknown) == len(messages) else _Together(unknown))
-        odd = [
-            index for index in odd if (hidden := messages[index].hidden_words) is True or (hidden and word in hidden)
-        ]
+        odd = [index for index in odd if _may_hide(messages[index], word)]
     showing = together.where(word)
     return sorted({*odd, *showing}) if odd and showing else odd or showing
 

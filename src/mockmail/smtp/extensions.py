@@ -35,11 +35,11 @@ EXTENSIONS = (
     Extension("EXPN", "RFC 5321", commands=frozenset({"EXPN"})),
     Extension("HELP", "RFC 5321", commands=frozenset({"HELP"})),
 )
-ALL_COMMANDS = COMMANDS.union(LMTP_COMMANDS, *(row.commands for row in EXTENSIONS))
-"""Also those that a profile leaves out."""
 """In the order in which they are advertised. What a row needs is another row, or a fact: ``"tls"``, the bytes travel
 over TLS; ``"starttls"``, they may be made to. STARTTLS is understood, so that it can be refused, but not shown where
 there is TLS already."""
+ALL_COMMANDS = COMMANDS.union(LMTP_COMMANDS, *(row.commands for row in EXTENSIONS))
+"""Also those that a profile leaves out."""
 
 COMMAND_LINE_LIMIT_BYTES = 512
 """With CRLF (RFC 5321 section 4.5.3.1.4)."""
