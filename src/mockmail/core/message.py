@@ -61,7 +61,7 @@ class _Stored:
         self.received_at = received_at
         self._trace_length = trace_length
         self._derived: dict[str, Any] | None = None
-        self.hidden_words: bytes | bool | None = None
+        self.hidden_words: str | bool | None = None
         """What a search finds out of the bytes; see :class:`mockmail.mime.search_text.Searched`."""
 
     def derived(self, name: str, compute: Callable[[Self], T]) -> T:

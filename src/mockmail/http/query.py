@@ -137,7 +137,7 @@ def _is_blind(message: Message, text: str) -> bool:
 
 
 def _text_test(text: str, catalogue: Catalogue) -> Test:
-    word = text.encode("ascii") if text.isascii() and _plain_word(text) else None
+    word = text if _plain_word(text) else None
     raw = text.encode("ascii") if text.isascii() and "\n" not in text else None
 
     def has_it(message: Message) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 
 __all__ = ["content", "guess", "to_text"]
 
@@ -20,6 +21,7 @@ _SUPERSETS = {
     "euc-kr": "cp949",
     "iso-8859-8-i": "iso-8859-8",
 }
+_NAME_CHARACTERS = 100
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
@@ -34,19 +36,21 @@ def guess(data: bytes) -> str:
 def to_text(data: bytes, charset: str | None) -> str:
     """Text of ``data`` in ``charset``. An unknown or missing charset is guessed, a byte that it cannot have becomes
     U+FFFD, a byte order mark is left out. Never raises."""
-    name = (charset or "").strip().strip("'\"").lower()
-    if name in _ASCII_NAMES:
+    name = _codec(charset[:_NAME_CHARACTERS]) if charset else ""
+    try:
+        text = data.decode(name, "replace") if name else guess(data)
+    except (LookupError, ValueError):
         text = guess(data)
-    else:
-        name = _SUPERSETS.get(name, name)
-        try:
-            if name.replace("-", "_") in _NOT_CHARSETS or "\0" in name:
-                text = guess(data)
-            else:
-                text = data.decode(name, "replace")
-        except (LookupError, ValueError):
-            text = guess(data)
     return text[1:] if text[:1] == "\ufeff" else text
+
+
+@lru_cache(maxsize=128)
+def _codec(charset: str) -> str:
+    """The name to decode by, which may be one of no codec; ``""`` where the text has to be guessed."""
+    name = charset.strip().strip("'\"").lower()
+    name = _SUPERSETS.get(name, name)
+    is_text = not (name in _ASCII_NAMES or name.replace("-", "_") in _NOT_CHARSETS or "\0" in name)
+    return name if is_text else ""
 
 
 def content(data: bytes, encoding: str) -> bytes:

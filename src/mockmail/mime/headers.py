@@ -7,6 +7,7 @@ or CR, each as it really occurs. No function here raises for any bytes.
 from __future__ import annotations
 
 import re
+from binascii import a2b_qp
 from collections.abc import Iterator, Mapping
 
 from mockmail.mime.charsets import base64_content, guess, to_text
@@ -179,12 +180,16 @@ def decode_words(text: str) -> str:
     pending: list[bytes] = []
     charset = ""
     at = 0
-    for word in _words.finditer(text):
-        between = text[at : word.start()]
-        data = _word_content(word[2], word[3])
-        name = word[1].lower()
+    word = _words.search(text)
+    while word is not None:
+        start, stop = word.span()
+        between = text[at:start]
+        name, encoding, encoded = word.groups()
+        data = encoded.encode("utf-8", "replace")
+        data = base64_content(data) if encoding in "bB" else a2b_qp(data.replace(b" ", b"_"), header=True)
+        name = name.lower()
         # The first gap is text; later ones count only if something stands in them.
-        if charset and name == charset and not between.strip(" \t"):
+        if name == charset and not between.strip(" \t"):
             pending.append(data)
         else:
             if charset:
@@ -192,22 +197,16 @@ def decode_words(text: str) -> str:
             if not charset or between.strip(" \t"):
                 pieces.append(between)
             pending, charset = [data], name
-        at = word.end()
+        at = stop
+        word = _words.search(text, at) if text.find("=?", at) >= 0 else None
     if not charset:
         return text
-    pieces.append(to_text(b"".join(pending), charset))
-    pieces.append(text[at:])
+    pieces += (to_text(b"".join(pending), charset), text[at:])
+    decoded = "".join(pieces)
     # A decoded line end would let a header grow lines that the message does not have.
-    return "".join(pieces).replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
-
-
-def _word_content(encoding: str, encoded: str) -> bytes:
-    data = encoded.encode("utf-8", "replace")
-    if encoding in "bB":
-        return base64_content(data)
-    import binascii
-
-    return binascii.a2b_qp(data.replace(b" ", b"_"), header=True)
+    if "\n" in decoded or "\r" in decoded:
+        return decoded.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+    return decoded
 
 
 class Headers(Mapping[str, str]):

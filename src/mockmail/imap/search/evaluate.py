@@ -85,7 +85,7 @@ def _windows(spans: Spans, entries: Sequence[Entry], size: int, limit_bytes: int
         start = first
         while start < last:
             stop = min(start + size, last)
-            if limit_bytes and sum([len(entry.message.raw) for entry in entries[start:stop]]) > limit_bytes:
+            if limit_bytes and sum(map(len, [entry.message.raw for entry in entries[start:stop]])) > limit_bytes:
                 size_bytes = len(entries[start].message.raw)
                 for index in range(start + 1, stop):
                     size_bytes += len(entries[index].message.raw)
@@ -318,10 +318,10 @@ def _ready_needle(needle: Needle) -> tuple[str, bytes | None]:
     return text, needle.ascii if "\n" not in text else None
 
 
-def _word_of(text: str) -> bytes | None:
+def _word_of(text: str) -> str | None:
     """The longest run of small US-ASCII letters and digits: where folded text has ``text``, it has this, and no line
     is broken inside. ``None`` if there is none."""
-    return max(_WORDS.findall(text), key=len, default="").encode("ascii") or None
+    return max(_WORDS.findall(text), key=len, default="") or None
 
 
 def _relation(relation: str, day: date) -> Callable[[date], bool]:
