@@ -106,7 +106,11 @@ class Mailbox:
     def position(self, uid: int) -> int | None:
         """Index in ``entries`` of that UID, or ``None``."""
         entries = self.entries
-        index = bisect_left(entries, uid, key=_uid_of)
+        if not entries:
+            return None
+        index = uid - entries[0].uid  # mostly: where none was expunged
+        if not (0 <= index < len(entries) and entries[index].uid == uid):
+            index = bisect_left(entries, uid, key=_uid_of)
         return index if index < len(entries) and entries[index].uid == uid else None
 
     def get(self, uid: int) -> Entry | None:

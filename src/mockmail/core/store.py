@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import gc
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mockmail.core.accounts import AccountState
 from mockmail.core.clock import Job
@@ -17,6 +17,7 @@ from mockmail.core.events import (
     Appended,
     Copied,
     Delivered,
+    Event,
     Expunged,
     Fetched,
     FlagsChanged,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Store"]
 
+E = TypeVar("E", bound=Event)
+
 _ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGIT_OF_BYTE = bytes(ord(_ID_DIGITS[byte % 62]) for byte in range(256))
 _ID_LENGTH = 22
@@ -44,18 +47,27 @@ _MANY = 1000
 """Fewer new objects never make the collector walk more than the newest."""
 
 
-@contextmanager
-def _without_collection(count: int) -> Iterator[None]:
+_AS_ALWAYS = nullcontext()
+
+
+def _without_collection(count: int) -> AbstractContextManager[None]:
     """For a step that makes at most ``count`` objects which all stay. So many at once would make the garbage collector
     walk all the mail there is: it took two thirds of a COPY of 10,000 messages, which is done in 12 ms without."""
-    if count < _MANY or not gc.isenabled():
-        yield
-        return
+    return _collection_put_off() if count >= _MANY and gc.isenabled() else _AS_ALWAYS
+
+
+@contextmanager
+def _collection_put_off() -> Iterator[None]:
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
+
+
+def _record(kind: type[E], at: datetime.datetime, make: Callable[[Any], E], rows: Sequence[Any]) -> E | Batch[E]:
+    """The events of all rows, as one record."""
+    return make(rows[0]) if len(rows) == 1 else Batch(kind, at, make, rows)
 
 
 class Store:
@@ -187,14 +199,14 @@ class Store:
     def change_flags(
         self,
         mailbox: Mailbox,
-        uids: Iterable[int],
+        uids: Collection[int],
         change: FlagChange,
         flags: Iterable[str],
         actor: Actor,
         origin: MailboxView | None = None,
     ) -> list[tuple[Entry, Entry]]:
         """Change flags; (old, new) of those changed. All views but ``origin`` are told."""
-        with _without_collection(len(mailbox.entries)):
+        with _without_collection(len(uids)):
             changed = mailbox.change_flags(uids, change, flags, origin)
         if changed:
             now, name = self._world.clock.now(), mailbox.name
@@ -214,7 +226,7 @@ class Store:
                     new.flags,
                 )
 
-            self._world.journal.append(Batch(FlagsChanged, now, event, changed))
+            self._world.journal.append(_record(FlagsChanged, now, event, changed))
         return changed
 
     def copy(self, source: Mailbox, entries: Sequence[Entry], target: Mailbox, actor: Actor) -> list[Entry]:
@@ -263,7 +275,7 @@ class Store:
                 new.uid,
             )
 
-        self._world.journal.append(Batch(kind, now, event, range(len(added))))
+        self._world.journal.append(_record(kind, now, event, range(len(added))))
 
     def expunge(self, mailbox: Mailbox, uids: Iterable[int], actor: Actor) -> list[Entry]:
         """Remove messages for good; those that were there."""
@@ -274,7 +286,7 @@ class Store:
             def event(entry: Entry) -> Expunged:
                 return Expunged(now, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message)
 
-            self._world.journal.append(Batch(Expunged, now, event, removed))
+            self._world.journal.append(_record(Expunged, now, event, removed))
         return removed
 
     def record_fetched(
@@ -302,7 +314,7 @@ class Store:
                 peeked,
             )
 
-        self._world.journal.append(Batch(Fetched, now, event, range(len(fetched) * len(fetched_parts))))
+        self._world.journal.append(_record(Fetched, now, event, range(len(fetched) * len(fetched_parts))))
 
     # Names
 

@@ -27,7 +27,9 @@ AUTH_LIMIT_BYTES = 12288 + 64
 """Longest AUTH command taken: its initial response (RFC 5034 section 4) may be a token of the length that RFC 4954
 gives to SMTP."""
 
-_NUMBER = re.compile(r"[0-9]{1,10}")
+_NUMBER_DIGITS = 10
+_NAME_CHARACTERS = 16
+"""How much of a first word is shown."""
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _UTF8_COMMANDS = frozenset({"USER", "PASS", "APOP"})
@@ -80,24 +82,34 @@ class LineReader:
     __slots__ = ("_buffer", "_next", "_offset", "_searched", "discarding")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""
         self._next = 0
         self._searched = 0
         self.discarding = False
         """Whether the rest of an over-long line is awaited."""
         self._offset = 0
+        """Place of the buffer among all bytes received."""
 
     def feed(self, data: bytes) -> None:
         """Take bytes."""
-        self._compact()
-        self._buffer += data
+        if self._next == len(self._buffer):
+            # Mostly: a client that waits for each response sends one line, which need not be copied.
+            self._offset += self._next
+            self._next = self._searched = 0
+            self._buffer = data
+        elif isinstance(self._buffer, bytearray):
+            self._compact(self._next)
+            self._buffer += data
+        else:
+            self._compact(self._next)
+            self._buffer = bytearray().join((self._buffer, data))
         if self.discarding:
             self._discard()
 
     def clear(self) -> None:
         """Forget what was not read yet."""
         self._offset += len(self._buffer)
-        self._buffer.clear()
+        self._buffer = b""
         self._next = self._searched = 0
         self.discarding = False
 
@@ -143,26 +155,23 @@ class LineReader:
         return end - self._next > limit_bytes + 1
 
     def _find(self) -> int:
-        end = self._buffer.find(b"\n", max(self._searched, self._next))
-        if end < 0:
-            self._searched = len(self._buffer)
-        else:
-            self._searched = end
+        end = self._buffer.find(b"\n", self._searched)
+        self._searched = len(self._buffer) if end < 0 else end
         return end
 
-    def _compact(self) -> None:
-        if self._next:
-            del self._buffer[: self._next]
-            self._offset += self._next
-            self._searched = max(0, self._searched - self._next)
-            self._next = 0
+    def _compact(self, count: int) -> None:
+        """Let go of the first bytes; those that were read are among them."""
+        if isinstance(self._buffer, bytearray):
+            del self._buffer[:count]
+        else:
+            self._buffer = self._buffer[count:]
+        self._offset += count
+        self._searched = max(0, self._searched - count)
+        self._next = 0
 
     def _discard(self) -> None:
-        self._compact()
-        end = self._buffer.find(b"\n")
-        count = len(self._buffer) if end < 0 else end + 1
-        del self._buffer[:count]
-        self._offset += count
+        end = self._buffer.find(b"\n", self._next)
+        self._compact(len(self._buffer) if end < 0 else end + 1)
         self._searched = 0
         self.discarding = end < 0
 
@@ -198,12 +207,12 @@ def parse_command(line: bytes, *, utf8: bool = False) -> Parsed:
     all of the rest, spaces included (RFC 1939 section 7); that of USER likewise, less spaces at its end. An argument
     may have any length. With ``utf8``, names and passwords are UTF-8 (RFC 6856 section 2.2).
     """
-    name = first_word(line)
-    if _NOT_PRINTABLE.search(line) is None:
-        text = line.decode("ascii")
-    elif not utf8 or name not in _UTF8_COMMANDS or _CONTROL.search(line):
-        return BadCommand(name, "a command is printable ASCII")
+    if line.isascii() and (text := line.decode("ascii")).isprintable():
+        name = text.partition(" ")[0][:_NAME_CHARACTERS].upper() or first_word(line)
     else:
+        name = first_word(line)
+        if not utf8 or name not in _UTF8_COMMANDS or _CONTROL.search(line):
+            return BadCommand(name, "a command is printable ASCII")
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
@@ -229,16 +238,17 @@ def parse_command(line: bytes, *, utf8: bool = False) -> Parsed:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word for word in text.split(" ") if word)  # split() would split at Unicode's spaces too
+    words = text.split(" ")  # split() would split at Unicode's spaces too
+    return tuple([word for word in words if word] if "" in words else words)
 
 
 def message_number(text: str) -> int | None:
     """A message-number or a count of lines, in decimal digits; ``None`` when it is none."""
-    return int(text) if _NUMBER.fullmatch(text) else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS else None
 
 
 def first_word(line: bytes) -> str:
     """The first word, in capitals, cut to 16 characters, with a mark for what is not printable. White space before it
     is wrong, and is no reason to show the password behind it."""
     words = line[:64].split(None, 1)
-    return _NOT_PRINTABLE.sub(b"?", words[0]).decode("ascii")[:16].upper() if words else ""
+    return _NOT_PRINTABLE.sub(b"?", words[0]).decode("ascii")[:_NAME_CHARACTERS].upper() if words else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from mockmail.core.world import World
 from mockmail.pop3.extensions import COMMANDS, LOGIN_COMMANDS
@@ -32,6 +33,8 @@ RESPONSE_LIMIT_BYTES = 510
 COMMANDS_IN_A_PULL = 200
 """Pipelined commands carried out before other connections have their turn: a few milliseconds at most."""
 
+T = TypeVar("T")
+
 _BROKEN = "-ERR [SYS/TEMP] the server met an error of its own"
 
 
@@ -48,6 +51,8 @@ class Pop3Session:
         self._lines = LineReader()
         self._command = Command("", ())
         """The one that is carried out, or was last."""
+        self._said = ""
+        """Its arguments, as they are shown."""
         self._delayed: Callable[[], bytes] | None = None
         """What to do after the pause that a fault asked for."""
         self._body: Body | None = None
@@ -58,9 +63,9 @@ class Pop3Session:
         self._farewell: Close | Abort | None = None
         self._errors_in_a_row = 0
         self._hidden_from: int | None = None
+        """Where the secret goes on, of an over-long line that is still being thrown away."""
         self._login_refused = False
         """Whether what comes next, if it is no command, may be a secret."""
-        """Where the secret goes on, of an over-long line that is still being thrown away."""
         self._starting_tls = False
         """From the reply to STLS until the handshake is done."""
         self._eof = False
@@ -114,15 +119,19 @@ class Pop3Session:
         """Carry out commands until ``limit_bytes`` of responses are made."""
         if self._ended:
             return []
-        chunks, self._greeting = [self._greeting], b""
-        size = len(chunks[0])
-        commands = 0
+        chunks: list[bytes] = []
+        size = commands = 0
+        if self._greeting:
+            chunks, self._greeting = [self._greeting], b""
+            size = len(chunks[0])
         while size < limit_bytes and commands < COMMANDS_IN_A_PULL and self._pause is None and self._farewell is None:
             if self._body is not None:
                 piece = self._next_piece(self._body)
-            else:
+            elif self._delayed is not None or self._lines.waiting:
                 commands += 1
                 piece = self._next_reply()
+            else:
+                break
             if piece is None:
                 break
             chunks.append(piece)
@@ -135,7 +144,11 @@ class Pop3Session:
         if self._pause is not None:
             actions.append(self._pause)
             self._pause = None
-        self._idle = self._body is None and self._delayed is None and not self._lines.ready(self._line_limit_bytes)
+        self._idle = (
+            self._body is None
+            and self._delayed is None
+            and not (self._lines.waiting and self._lines.ready(self._line_limit_bytes))
+        )
         if self._farewell is None and self._idle and self._eof:
             self._farewell = Close()
         if self._farewell is not None:
@@ -200,7 +213,8 @@ class Pop3Session:
         line = self._lines.take(self._line_limit_bytes)
         if line is None:
             return None
-        self._states.take_world()
+        if self._states.next_world is not None:
+            self._states.take_world()
         if self._states.authorization.exchange is not None:
             return self._continue_exchange(line)
         if self._login_refused and _word_of(line) not in COMMANDS:
@@ -208,10 +222,11 @@ class Pop3Session:
             self._hide(line.start)
             return self._refuse(BadCommand(HIDDEN, "there is no such command"))
         if isinstance(line, Overlong):
-            self._hide_secret(line)
-            return self._refuse(BadCommand(first_word(line.head), "the line is too long"))
+            name = first_word(line.head)
+            self._hide_secret(name, line.head, line.start)
+            return self._refuse(BadCommand(name, "the line is too long"))
         command = parse_command(line.data, utf8="UTF8" in self._states.capabilities.names)
-        self._hide_secret(line)
+        self._hide_secret(command.name, line.data, line.start)
         if isinstance(command, BadCommand):
             return self._refuse(command)
         if command.name not in self._states.capabilities.commands:
@@ -224,13 +239,12 @@ class Pop3Session:
             self._hide(line.start)
             return self._finish(Reply("-ERR the line is too long"))
         self._hide(line.start)
-        return self._attempt(lambda: self._states.respond(line.data))
+        return self._attempt(self._states.respond, line.data)
 
-    def _hide_secret(self, line: Line | Overlong) -> None:
-        """Keep what follows PASS, APOP or AUTH out of transcripts."""
-        text = line.head if isinstance(line, Overlong) else line.data
-        if first_word(text) in LOGIN_COMMANDS:
-            self._hide(line.start + len(text) - len(text.lstrip()) + 5)  # names of four letters, and a space
+    def _hide_secret(self, name: str, line: bytes, start: int) -> None:
+        """Keep what follows PASS, APOP or AUTH out of transcripts; ``name`` is the first word of the line."""
+        if name in LOGIN_COMMANDS:
+            self._hide(start + len(line) - len(line.lstrip()) + 5)  # names of four letters, and a space
 
     def _hide(self, start: int) -> None:
         stop = self._lines.position
@@ -242,6 +256,7 @@ class Pop3Session:
     def _refuse(self, bad: BadCommand) -> bytes:
         self._states.authorization.username = None
         self._command = Command(bad.name, (HIDDEN,) if bad.name in LOGIN_COMMANDS else bad.arguments)
+        self._said = shown(self._command)
         self._errors_in_a_row += 1
         if self._errors_in_a_row < ERROR_LIMIT:
             return self._finish(Reply(f"-ERR {bad.reason}"))
@@ -251,10 +266,10 @@ class Pop3Session:
 
     def _consult(self, command: Command) -> bytes:
         """Ask what a fault wants done, then do it, or the command."""
-        self._command = command
-        verdict = self.link.command(command.name, shown(command), self._states.account_meant(command))
+        self._command, self._said = command, shown(command)
+        verdict = self.link.command(command.name, self._said, self._states.account_meant(command))
         if verdict is None:
-            return self._attempt(lambda: self._states.answer(command))
+            return self._attempt(self._states.answer, command)
 
         def proceed() -> bytes:
             if verdict.drop:
@@ -263,18 +278,18 @@ class Pop3Session:
             if verdict.reply is not None:
                 self._states.authorization.username = None
                 return self._finish(Reply(verdict.reply))
-            return self._attempt(lambda: self._states.answer(command))
+            return self._attempt(self._states.answer, command)
 
         if verdict.delay_seconds:
             self._pause, self._delayed = Pause(verdict.delay_seconds), proceed
             return b""
         return proceed()
 
-    def _attempt(self, answer: Callable[[], Reply]) -> bytes:
+    def _attempt(self, answer: Callable[[T], Reply], asked: T) -> bytes:
         """Carry out what is asked for; an error of our own is answered too, and the connection stays."""
         self._errors_in_a_row = 0
         try:
-            reply = answer()
+            reply = answer(asked)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self.link.errors.append(error)
             self._states.authorization.exchange = None
@@ -288,7 +303,9 @@ class Pop3Session:
 
     def _finish(self, reply: Reply) -> bytes:
         """The first line of a response; without a body, the command is done."""
-        text = self._states.without_unknown_code(reply.text)
+        text = reply.text
+        if "[" in text:
+            text = self._states.without_unknown_code(text)
         if self._command.name in LOGIN_COMMANDS:
             self._login_refused = not text.startswith("+OK")
         elif self._command.name in self._states.capabilities.commands:
@@ -299,7 +316,7 @@ class Pop3Session:
             self._starting_tls = True
             self._lines.clear()
         if reply.body is None:
-            self._states.record(self._command, text)
+            self._states.record(self._command.name, self._said, text)
         else:
             self._body, self._first_line = reply.body, text
         return text.encode("utf-8", "replace") + b"\r\n"
@@ -314,7 +331,7 @@ class Pop3Session:
             self.link.errors.append(error)
             self._farewell = Abort()
             return b""
-        self._states.record(self._command, self._first_line)
+        self._states.record(self._command.name, self._said, self._first_line)
         return b".\r\n"
 
 

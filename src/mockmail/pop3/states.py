@@ -189,13 +189,11 @@ class States:
         elapsed = (self.world.clock.now() - last).total_seconds()
         return ceil(delay_seconds - elapsed) if elapsed >= 0 else 0
 
-    def record(self, command: Command, reply: str) -> None:
-        """A command is done."""
+    def record(self, name: str, said: str, reply: str) -> None:
+        """A command is done; ``said``: its arguments, as :func:`shown` gives them."""
         world = self.world
         account = "" if self.transaction is None else self.transaction.account.address
-        world.journal.append(
-            CommandEvent(world.clock.now(), "pop3", command.name, shown(command), account, self.link.session, reply)
-        )
+        world.journal.append(CommandEvent(world.clock.now(), "pop3", name, said, account, self.link.session, reply))
 
     def without_unknown_code(self, text: str) -> str:
         """Response codes are for clients that were told of them (RFC 2449 section 8, RFC 3206 section 3)."""
@@ -208,12 +206,13 @@ class States:
 
 def shown(command: Command) -> str:
     """A command's arguments, without secrets."""
-    arguments = command.arguments
-    if command.name == "PASS":
-        return HIDDEN
-    if command.name in LOGIN_COMMANDS and len(arguments) > 1:
-        return f"{arguments[0]} {HIDDEN}"
-    return " ".join(arguments)
+    name, arguments = command.name, command.arguments
+    if name in LOGIN_COMMANDS:
+        if name == "PASS":
+            return HIDDEN
+        if len(arguments) > 1:
+            return f"{arguments[0]} {HIDDEN}"
+    return arguments[0] if len(arguments) == 1 else " ".join(arguments)
 
 
 def _language(language_range: str | None = None) -> Reply:

@@ -28,7 +28,7 @@ def store(state: ConnectionState, command: Store) -> Response:
     spans = chosen_spans(view, command.messages, uid=command.uid)
     flags = checked_flags(command.flags, view.mailbox)
     uids = chain.from_iterable([entry.uid for entry in view.span(low, high)] for low, high in spans)
-    state.world.store.change_flags(view.mailbox, uids, _CHANGES[command.mode], flags, state.actor, origin=view)
+    state.world.store.change_flags(view.mailbox, list(uids), _CHANGES[command.mode], flags, state.actor, origin=view)
     completion = ok(f"{command.full_name} completed")
     if not command.uid and gone_among(view, spans):
         some_left = any(view.exists(entry.uid) for low, high in spans for entry in view.span(low, high))
