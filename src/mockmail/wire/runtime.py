@@ -9,72 +9,27 @@ import asyncio
 import atexit
 import contextlib
 import os
-import selectors
 import threading
-import time
 import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from functools import partial
-from types import BuiltinFunctionType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from mockmail.errors import NotRunningError
+from mockmail.wire.loop import Loop
 
 __all__ = ["Part", "Runtime"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CONTINUOUS_WORK_SECONDS = 0.020
-"""How long the loop may run without a rest before it hands the GIL over once."""
-WAITS_TO_REST = 256
 WIND_DOWN_SECONDS = 5.0
 """How long a stop waits for tasks that were cancelled."""
 LAST_ROUNDS = 3
 """Rounds of the loop after the last part has gone: asyncio's transports close their sockets one round later."""
 ALLOCATOR_BLOCK_BYTES = 1 << 20
 """A block larger than any that a read makes."""
-
-
-def _real_monotonic() -> Callable[[], float]:
-    """The clock of the machine, even when this module is first imported inside a test that has frozen time."""
-    clock = time.monotonic
-    if not isinstance(clock, BuiltinFunctionType) and hasattr(time, "clock_gettime"):
-        return partial(time.clock_gettime, time.CLOCK_MONOTONIC)
-    return clock
-
-
-class _Selector(selectors.DefaultSelector):
-    """Lets other threads run. Short callbacks that follow each other keep the GIL from every other thread, since
-    each of them gives it up too briefly to be taken, and so a waiting thread never comes to ask for it."""
-
-    _clock = staticmethod(_real_monotonic())
-    _sleep = staticmethod(time.sleep)
-    _working_since = 0.0
-    _waits = 0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout > 0:
-            # The loop has nothing to do, but clients may see to it that it never really waits.
-            self._waits += 1
-            if self._waits == WAITS_TO_REST:
-                self._waits = 0
-                self._sleep(0)
-            self._working_since = 0.0
-        elif not self._working_since:
-            self._working_since = self._clock()
-        elif self._clock() - self._working_since > CONTINUOUS_WORK_SECONDS:
-            self._sleep(0)
-            self._working_since = self._clock()
-        return super().select(timeout)
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """Keeps real time: freezegun replaces functions found in modules, not those held on a class, and a loop whose
-    clock stands still never wakes a timer."""
-
-    time = staticmethod(_real_monotonic())
 
 
 class Part(Protocol):
@@ -133,10 +88,9 @@ class Runtime:
     def __init__(self, on_error: Callable[[BaseException], None] | None = None, *, name: str = "mockmail") -> None:
         self.on_error = on_error
         self.name = name
-        self._loop: _Loop | None = None
+        self._loop: Loop | None = None
         self._thread: threading.Thread | None = None
         self._thread_id: int | None = None
-        self._selector: _Selector | None = None
         self._gate = threading.Lock()
         self._open = False
         self._forked = False
@@ -153,8 +107,7 @@ class Runtime:
             raise NotRunningError(_FORKED)
         if self._open:
             raise NotRunningError("The servers' thread runs already; stop() it before another start().")
-        self._selector = _Selector()
-        self._loop = loop = _Loop(self._selector)
+        self._loop = loop = Loop()
         loop.set_exception_handler(self._loop_error)
         try:
             for opener in openers:
@@ -262,7 +215,7 @@ class Runtime:
 
     # On the loop thread
 
-    def _check_open(self) -> _Loop:
+    def _check_open(self) -> Loop:
         if not self._open or self._loop is None:
             raise NotRunningError(_FORKED if self._forked else _STOPPED)
         return self._loop
@@ -294,7 +247,7 @@ class Runtime:
         error = context.get("exception")
         self.record(error if isinstance(error, BaseException) else RuntimeError(str(context.get("message"))))
 
-    def _run(self, loop: _Loop) -> None:
+    def _run(self, loop: Loop) -> None:
         self._thread_id = threading.get_ident()
         # asyncio reads into blocks of 256 KB, and glibc maps blocks of more than 128 KB one by one, until a larger
         # one was freed once: two system calls and a fresh page for each read, more than an SMTP command costs us.
@@ -336,14 +289,14 @@ class Runtime:
 
     def _after_fork(self) -> None:
         """The child has no loop thread. Its copies of the sockets would keep the ports open after the parent's
-        stop. The loop itself is left alone: to close it takes descriptors out of the epoll set that the parent uses."""
+        stop."""
         self._forked = True
         self._open = False
         self._gate = threading.Lock()
         for part in list(self._parts):
             part.close_after_fork()
-        if self._selector is not None:
-            self._selector.close()
+        if self._loop is not None:
+            self._loop.close_after_fork()
         _left_by_fork.append(self._loop)
         self._thread = self._thread_id = self._loop = None
         self._parts, self._tasks, self._pending = set(), set(), set()

@@ -1,0 +1,195 @@
+"""The event loop of the servers' thread.
+
+asyncio has each readiness of a socket found by a selector, made an entry of a list, made ready as a handle of the loop
+and run in a context. Where there is epoll, ours are called from where they are found, in a third of the time; what
+asyncio itself watches goes its usual way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import selectors
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from types import BuiltinFunctionType
+from typing import TYPE_CHECKING, Any, TypeVarTuple
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+__all__ = ["Loop"]
+
+CONTINUOUS_WORK_SECONDS = 0.020
+"""How long the loop may run without a rest before it hands the GIL over once."""
+WAITS_TO_REST = 256
+EVENTS_AT_ONCE = 64
+"""How many sockets have their turn before the loop's timers have."""
+
+Ts = TypeVarTuple("Ts")
+_Ready = list[tuple[selectors.SelectorKey, int]]
+
+
+def _real_monotonic() -> Callable[[], float]:
+    """The clock of the machine, even when this module is first imported inside a test that has frozen time."""
+    clock = time.monotonic
+    if not isinstance(clock, BuiltinFunctionType) and hasattr(time, "clock_gettime"):
+        return partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+    return clock
+
+
+class _FairSelector(selectors.DefaultSelector):
+    """Lets other threads run. Short callbacks that follow each other keep the GIL from every other thread, since
+    each of them gives it up too briefly to be taken, and so a waiting thread never comes to ask for it."""
+
+    _clock = staticmethod(_real_monotonic())
+    _sleep = staticmethod(time.sleep)
+    _working_since = 0.0
+    _waits = 0
+
+    def select(self, timeout: float | None = None) -> _Ready:
+        if timeout is None or timeout > 0:
+            # The loop has nothing to do, but clients may see to it that it never really waits.
+            self._waits += 1
+            if self._waits == WAITS_TO_REST:
+                self._waits = 0
+                self._sleep(0)
+            self._working_since = 0.0
+        elif not self._working_since:
+            self._working_since = self._clock()
+        elif self._clock() - self._working_since > CONTINUOUS_WORK_SECONDS:
+            self._sleep(0)
+            self._working_since = self._clock()
+        return self.wait(timeout)
+
+    def wait(self, timeout: float | None) -> _Ready:
+        return super().select(timeout)
+
+
+class _FairLoop(asyncio.SelectorEventLoop):
+    """Keeps real time: freezegun replaces functions found in modules, not those held on a class, and a loop whose
+    clock stands still never wakes a timer."""
+
+    time = staticmethod(_real_monotonic())
+
+    def __init__(self) -> None:
+        self.selector = self._new_selector()
+        super().__init__(self.selector)
+
+    def _new_selector(self) -> _FairSelector:
+        return _FairSelector()
+
+    def close_after_fork(self) -> None:
+        """Close the descriptors inherited by the child; the loop itself is left alone, as to close it takes descriptors
+        out of the set that the parent uses."""
+        self.selector.close()
+
+
+if sys.platform == "linux":
+    _READ, _WRITE = select.EPOLLIN, select.EPOLLOUT
+    _Callbacks = dict[int, Callable[[], object]]
+
+    class _CallingSelector(_FairSelector):
+        """Calls those who wait for a descriptor from inside :meth:`select`, and returns what is none of theirs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            # The same set of descriptors as the base class has.
+            self._epoll = select.epoll.fromfd(os.dup(self.fileno()))
+            self.readers: _Callbacks = {}
+            self.writers: _Callbacks = {}
+            self.failed: Callable[[Exception], object] | None = None
+            """Is given what a callback raised."""
+
+        def wait(self, timeout: float | None) -> _Ready:
+            ready: _Ready = []
+            readers = self.readers
+            try:
+                for descriptor, mask in self._epoll.poll(timeout, EVENTS_AT_ONCE):
+                    read = readers.get(descriptor)
+                    if mask == _READ and read is not None:
+                        read()
+                    elif read is not None or descriptor in self.writers:
+                        # An error or the end of the connection is for both.
+                        if mask & ~_WRITE and read is not None:
+                            read()
+                        if mask & ~_READ and (write := self.writers.get(descriptor)) is not None:
+                            write()
+                    elif (key := self.get_map().get(descriptor)) is not None:
+                        events = (selectors.EVENT_READ if mask & ~_WRITE else 0) | (
+                            selectors.EVENT_WRITE if mask & ~_READ else 0
+                        )
+                        ready.append((key, events & key.events))
+            except Exception as error:
+                if self.failed is None:
+                    raise
+                self.failed(error)  # those who were not called yet are ready still, the next time
+            return ready
+
+        def watch(self, table: _Callbacks, descriptor: int, callback: Callable[[], object] | None) -> bool:
+            """Put into ``readers`` or ``writers`` whom to call, or take out who is called now; whether there was one
+            before."""
+            before, was_there = self._mask(descriptor), descriptor in table
+            if callback is not None:
+                table[descriptor] = callback
+            elif was_there:
+                del table[descriptor]
+            mask = self._mask(descriptor)
+            if mask != before and not self._epoll.closed:
+                if not before:
+                    self._epoll.register(descriptor, mask)
+                elif mask:
+                    self._epoll.modify(descriptor, mask)
+                else:
+                    self._epoll.unregister(descriptor)
+            return was_there
+
+        def _mask(self, descriptor: int) -> int:
+            return (_READ if descriptor in self.readers else 0) | (_WRITE if descriptor in self.writers else 0)
+
+        def close(self) -> None:
+            self._epoll.close()
+            super().close()
+
+    class Loop(_FairLoop):
+        """Of sockets that are given to :meth:`add_reader` and :meth:`add_writer` it calls the readers and writers as
+        soon as it finds them ready."""
+
+        selector: _CallingSelector
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.selector.failed = self._failed
+
+        def _new_selector(self) -> _FairSelector:
+            return _CallingSelector()
+
+        def _failed(self, error: Exception) -> None:
+            self.call_exception_handler({"message": "a callback failed", "exception": error})
+
+        def add_reader(self, fd: FileDescriptorLike, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
+            readers = self.selector.readers
+            self.selector.watch(readers, _descriptor(fd), _call_of(callback, args))
+
+        def remove_reader(self, fd: FileDescriptorLike) -> bool:
+            # asyncio takes out so what it put in by a way of its own, as for its sock_recv().
+            return self.selector.watch(self.selector.readers, _descriptor(fd), None) or super().remove_reader(fd)
+
+        def add_writer(self, fd: FileDescriptorLike, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
+            writers = self.selector.writers
+            self.selector.watch(writers, _descriptor(fd), _call_of(callback, args))
+
+        def remove_writer(self, fd: FileDescriptorLike) -> bool:
+            return self.selector.watch(self.selector.writers, _descriptor(fd), None) or super().remove_writer(fd)
+
+    def _call_of(callback: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[], object]:
+        return partial(callback, *arguments) if arguments else callback
+
+    def _descriptor(fd: FileDescriptorLike) -> int:
+        return fd if isinstance(fd, int) else fd.fileno()
+
+else:
+    Loop = _FairLoop
