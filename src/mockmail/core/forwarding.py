@@ -29,7 +29,11 @@ def loop_in(text: bytes | bytearray, server: str) -> str | None:
     """Why a message that comes to ``server`` goes in a loop, by its Received fields (RFC 5321 section 6.3), or
     ``None``."""
     end = text.find(b"\r\n\r\n")
-    head = bytes(text[: len(text) if end < 0 else end]).lower()
+    if end < 0:
+        end = len(text)
+    if text.count(b"\n", 0, end) < VISIT_LIMIT:
+        return None  # there are not so many lines
+    head = bytes(text[:end]).lower()
     hops = head.count(b"\nreceived:") + head.startswith(b"received:")
     if hops > HOP_LIMIT:
         return f"Too many hops: the message came through more than {HOP_LIMIT} servers, so it goes in a loop"

@@ -42,7 +42,6 @@ E = TypeVar("E", bound=Event)
 
 _ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGIT_OF_BYTE = bytes(ord(_ID_DIGITS[byte % 62]) for byte in range(256))
-_ID_LENGTH = 22
 _MANY = 1000
 """Fewer new objects never make the collector walk more than the newest."""
 
@@ -80,6 +79,7 @@ class Store:
         self._message_count = 0
         self._expiry: Job | None = None
         self._id_prefix = os.urandom(12).translate(_DIGIT_OF_BYTE).decode()
+        """The first 12 of the 22."""
 
     def new_message(
         self,
@@ -100,12 +100,8 @@ class Store:
 
     def new_id(self) -> str:
         """22 letters and digits, unlike any before; for messages and trace headers."""
-        self._message_count += 1
-        number, digits = self._message_count, ""
-        while number:
-            number, digit = divmod(number, 62)
-            digits = _ID_DIGITS[digit] + digits
-        return self._id_prefix + digits.rjust(_ID_LENGTH - len(self._id_prefix), "0")
+        self._message_count = number = self._message_count + 1
+        return f"{self._id_prefix}{number:010}"
 
     # Mail coming in
 
@@ -152,7 +148,7 @@ class Store:
                 copies[decision.address] = returning[sender]
         no_flags: frozenset[str] = frozenset()
         for address, copy in copies.items():
-            account = world.accounts.get(address) or world.accounts.create(address, created_by="delivery")
+            account = world.accounts.known(address) or world.accounts.create(address, created_by="delivery")
             account.inbox.add([(copy, no_flags)])
         recipients = tuple(dict.fromkeys([decision.recipient for decision in decisions]))
         world.journal.append(Delivered(now, message, recipients, tuple(copies), actor.session))

@@ -33,14 +33,17 @@ def trace_headers(
 ) -> bytes:
     """Return-Path and Received; ``at`` is in UTC. A recipient is named only when there is one: others shall not
     learn of each other (RFC 5321 section 7.6)."""
+    beginning, clause = _beginning(sender, helo, peer, server, protocol), ""
+    if len(recipients) == 1:
+        clause = f"\r\n\tfor <{recipients[0]}>"
+    return f"{beginning}{message_id}{clause};\r\n\t{_date_time(at.replace(microsecond=0))}\r\n".encode()
+
+
+@lru_cache(maxsize=64)
+def _beginning(sender: str, helo: str, peer: str, server: str, protocol: str) -> str:
+    """All that message after message has in common."""
     peer_literal = f"IPv6:{peer}" if ":" in peer else peer
-    clause = f"\r\n\tfor <{recipients[0]}>" if len(recipients) == 1 else ""
-    return (
-        f"Return-Path: <{sender}>\r\n"
-        f"Received: from {helo} ([{peer_literal}])\r\n"
-        f"\tby {server} with {protocol} id {message_id}{clause};\r\n"
-        f"\t{_date_time(at.replace(microsecond=0))}\r\n"
-    ).encode()
+    return f"Return-Path: <{sender}>\r\nReceived: from {helo} ([{peer_literal}])\r\n\tby {server} with {protocol} id "
 
 
 @lru_cache(maxsize=4)
