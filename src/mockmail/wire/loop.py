@@ -101,14 +101,15 @@ if sys.platform == "linux":
             self._epoll = select.epoll.fromfd(os.dup(self.fileno()))
             self.readers: _Callbacks = {}
             self.writers: _Callbacks = {}
-            self.failed: Callable[[Exception], object] | None = None
+            self.failed: Callable[[BaseException], object] | None = None
             """Is given what a callback raised."""
 
         def wait(self, timeout: float | None) -> _Ready:
             ready: _Ready = []
             readers = self.readers
+            found = self._epoll.poll(timeout, EVENTS_AT_ONCE)
             try:
-                for descriptor, mask in self._epoll.poll(timeout, EVENTS_AT_ONCE):
+                for descriptor, mask in found:
                     read = readers.get(descriptor)
                     if mask == _READ and read is not None:
                         read()
@@ -123,7 +124,9 @@ if sys.platform == "linux":
                             selectors.EVENT_WRITE if mask & ~_READ else 0
                         )
                         ready.append((key, events & key.events))
-            except Exception as error:
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # as asyncio does; pytest.fail() raises no Exception
                 if self.failed is None:
                     raise
                 self.failed(error)  # those who were not called yet are ready still, the next time
@@ -167,7 +170,7 @@ if sys.platform == "linux":
         def _new_selector(self) -> _FairSelector:
             return _CallingSelector()
 
-        def _failed(self, error: Exception) -> None:
+        def _failed(self, error: BaseException) -> None:
             self.call_exception_handler({"message": "a callback failed", "exception": error})
 
         def add_reader(self, fd: FileDescriptorLike, callback: Callable[[*Ts], Any], *args: *Ts) -> None:

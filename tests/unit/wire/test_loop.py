@@ -106,14 +106,15 @@ def test_who_was_taken_out_by_another_is_not_called(loop, pair):
     assert len(called) == 1
 
 
-def test_an_exception_is_handed_over_and_stops_nobody_else(loop, pair):
+@pytest.mark.parametrize("kind", [ValueError, asyncio.CancelledError, pytest.fail.Exception])
+def test_an_exception_is_handed_over_and_stops_nobody_else(loop, pair, kind):
     one, other = pair
     errors, called = [], []
     loop.set_exception_handler(lambda _, context: errors.append(context["exception"]))
 
     def fail(connection):
         connection.recv(1)
-        raise ValueError("in a callback")
+        raise kind("in a callback")
 
     def read(connection):
         called.append(connection.recv(1))
