@@ -145,6 +145,9 @@ def holding(
     return open_it
 
 
+_text = partial(search, "TEXT haystack")
+
+
 def _steps(goal: tuple[Goal, ...], select_goal: tuple[Goal, ...]) -> list[Step]:
     envelope = "FETCH 1:* (ENVELOPE BODYSTRUCTURE)"
     return [
@@ -156,8 +159,8 @@ def _steps(goal: tuple[Goal, ...], select_goal: tuple[Goal, ...]) -> list[Step]:
         Step("FETCH BODY.PEEK[], a message", partial(whole, "FETCH 1:* BODY.PEEK[]"), goal),
         Step("UID SEARCH SUBJECT first, a message", partial(search, "SUBJECT needle"), goal),
         Step("the same again, a message (SUBJECT)", partial(search, "SUBJECT needle"), goal),
-        Step("UID SEARCH TEXT first, a message", partial(search, "TEXT haystack"), goal),
-        Step("the same again, a message (TEXT)", partial(search, "TEXT haystack"), goal),
+        Step("UID SEARCH TEXT first, a message", _text, goal),
+        Step("the same again, a message (TEXT)", _text, goal),
         Step("STORE +FLAGS, a message", store, goal),
         Step("COPY, a message", copy, goal),
         Step("EXPUNGE, a message", expunge, goal),
@@ -170,6 +173,17 @@ SCENARIOS = [
         f"IMAP: {MESSAGES:,} messages of 700 bytes",
         {OURS: holding(child("mockmail"), MESSAGES), "pymap": holding(pymap, MESSAGES)},
         _steps((Goal("pymap", 10.0),), (Goal("pymap", 10.0), Goal(at_most=0.0002))),
+        rounds=2,
+    ),
+    Scenario(
+        "imap-text",
+        f"IMAP: {MESSAGES:,} messages of 700 bytes of which nothing is known yet",
+        {OURS: holding(child("mockmail"), MESSAGES), "pymap": holding(pymap, MESSAGES)},
+        [
+            Step("APPEND, a message", append),
+            Step("UID SEARCH TEXT, the first search of all, a message", _text, (Goal("pymap", 10.0),)),
+            Step("the same again, a message (TEXT)", _text, (Goal("pymap", 10.0),)),
+        ],
         rounds=2,
     ),
     Scenario(

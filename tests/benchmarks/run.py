@@ -40,6 +40,7 @@ SCENARIO_NAMES = (
     "smtplib",
     "memory",
     "imap",
+    "imap-text",
     "imap-sizes",
     "pop3",
     "relay",
