@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-__all__ = ["Loop"]
+__all__ = ["Loop", "PortableLoop"]
 
 CONTINUOUS_WORK_SECONDS = 0.020
 """How long the loop may run without a rest before it hands the GIL over once."""
@@ -69,9 +69,9 @@ class _FairSelector(selectors.DefaultSelector):
         return super().select(timeout)
 
 
-class _FairLoop(asyncio.SelectorEventLoop):
-    """Keeps real time: freezegun replaces functions found in modules, not those held on a class, and a loop whose
-    clock stands still never wakes a timer."""
+class PortableLoop(asyncio.SelectorEventLoop):
+    """The loop where there is no epoll. It keeps real time: freezegun replaces functions found in modules, not those
+    held on a class, and a loop whose clock stands still never wakes a timer."""
 
     time = staticmethod(_real_monotonic())
 
@@ -157,9 +157,9 @@ if sys.platform == "linux":
             self._epoll.close()
             super().close()
 
-    class Loop(_FairLoop):
-        """Of sockets that are given to :meth:`add_reader` and :meth:`add_writer` it calls the readers and writers as
-        soon as it finds them ready."""
+    class Loop(PortableLoop):
+        """The loop where there is: of sockets that are given to :meth:`add_reader` and :meth:`add_writer` it calls the
+        readers and writers as soon as it finds them ready."""
 
         selector: _CallingSelector
 
@@ -195,4 +195,4 @@ if sys.platform == "linux":
         return fd if isinstance(fd, int) else fd.fileno()
 
 else:
-    Loop = _FairLoop
+    Loop = PortableLoop
