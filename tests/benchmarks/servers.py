@@ -59,7 +59,7 @@ def smtp_sink() -> Iterator[Subject]:
     command = [program("smtp-sink", "postfix"), *user, f"{HOST}:{port}", "1024"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
-            wait_for_port(port)
+            wait_for_port(process, port)
             yield Subject("smtp-sink", {"smtp": port})
         finally:
             process.kill()
@@ -116,7 +116,7 @@ def dovecot(count: int) -> Iterator[Subject]:
         _fill_maildir(home, count)
         with subprocess.Popen([command, "-F", "-c", str(configuration)]) as process:
             try:
-                wait_for_port(port)
+                wait_for_port(process, port)
                 subject = Subject("dovecot", {"pop3": port})
                 subject.notes["seeded"] = True
                 yield subject

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -68,7 +68,7 @@ def pymap() -> Iterator[Subject]:
         command, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONWARNINGS": "ignore"}
     ) as process:
         try:
-            wait_for_port(port)
+            wait_for_port(process, port)
             subject = Subject("pymap", {"imap": port})
             subject.notes["login"] = ("demouser", "demopass")
             yield subject
@@ -76,7 +76,8 @@ def pymap() -> Iterator[Subject]:
             process.kill()
 
 
-def wait_for_port(port: int, timeout_seconds: float = 30.0) -> None:
+def wait_for_port(process: subprocess.Popen[Any], port: int, timeout_seconds: float = 30.0) -> None:
+    """Wait until a process that does not say when it is ready takes connections, or has ended."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:
@@ -84,9 +85,10 @@ def wait_for_port(port: int, timeout_seconds: float = 30.0) -> None:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.02)
         else:
             return
+        with suppress(subprocess.TimeoutExpired):
+            raise RuntimeError(f"{process.args} ended with {process.wait(0.02)} before it took a connection")
 
 
 def connect(port: int) -> socket.socket:
