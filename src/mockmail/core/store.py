@@ -44,8 +44,6 @@ _ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGIT_OF_BYTE = bytes(ord(_ID_DIGITS[byte % 62]) for byte in range(256))
 _MANY = 1000
 """Fewer new objects never make the collector walk more than the newest."""
-
-
 _AS_ALWAYS = nullcontext()
 
 

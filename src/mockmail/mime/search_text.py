@@ -26,8 +26,7 @@ _WINDOW_BYTES = 2048
 # field           = field-name ":" unstructured CRLF            ; here: with no space before the colon, lines end in LF
 _is_simple = re.compile(rb"(?:[!-9;-~]+:.*\n(?:[ \t].*\n)*)+").fullmatch
 _LF, _CR = 0x0A, 0x0D
-_WHITE = b" \t"
-_WHITES = (b" ", b"\t")
+_WHITE = (b" ", b"\t")
 _folds = re.compile(rb"\n(?=[ \t])")
 
 # A single text part that stands in the message as its reader sees it, by its folded Content-Type.
@@ -301,9 +300,9 @@ def _words_read(raw: bytes, at: int) -> str | bool:
     pieces: list[str] = []
     while at >= 0:
         start, stop = raw.rfind(b"\n", 0, at) + 1, raw.find(b"\n", at)
-        while start and raw[start] in _WHITE:
+        while start and raw.startswith(_WHITE, start):
             start = raw.rfind(b"\n", 0, start - 1) + 1
-        while stop >= 0 and raw.startswith(_WHITES, stop + 1):
+        while stop >= 0 and raw.startswith(_WHITE, stop + 1):
             stop = raw.find(b"\n", stop + 1)
         if stop < 0:
             stop = len(raw)

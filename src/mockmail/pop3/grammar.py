@@ -97,12 +97,11 @@ class LineReader:
             self._offset += self._next
             self._next = self._searched = 0
             self._buffer = data
-        elif isinstance(self._buffer, bytearray):
-            self._compact(self._next)
-            self._buffer += data
         else:
             self._compact(self._next)
-            self._buffer = bytearray().join((self._buffer, data))
+            if not isinstance(self._buffer, bytearray):
+                self._buffer = bytearray(self._buffer)
+            self._buffer += data
         if self.discarding:
             self._discard()
 

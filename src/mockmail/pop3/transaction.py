@@ -210,11 +210,7 @@ class Transaction:
             )
 
     def _whole(self, number: int, entry: Entry) -> Body:
-        raw = entry.message.raw
-        if len(raw) <= SLICE_BYTES and raw.endswith(b"\r\n") and not raw.startswith(b"."):
-            yield raw.replace(b"\r\n.", b"\r\n..")  # mostly; one iterator less
-        else:
-            yield from dot_stuffed(raw)
+        yield from dot_stuffed(entry.message.raw)
         self._downloaded.add(number)
         mailbox, store = self._maildrop.mailbox, self.world.store
         store.record_fetched(mailbox, [entry], [("full", False)], self._actor)

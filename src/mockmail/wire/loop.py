@@ -95,14 +95,14 @@ if sys.platform == "linux":
     class _CallingSelector(_FairSelector):
         """Calls those who wait for a descriptor from inside :meth:`select`, and returns what is none of theirs."""
 
-        def __init__(self) -> None:
+        def __init__(self, failed: Callable[[BaseException], object]) -> None:
+            """``failed`` is given what a callback raised."""
             super().__init__()
             # The same set of descriptors as the base class has.
             self._epoll = select.epoll.fromfd(os.dup(self.fileno()))
             self.readers: _Callbacks = {}
             self.writers: _Callbacks = {}
-            self.failed: Callable[[BaseException], object] | None = None
-            """Is given what a callback raised."""
+            self._failed = failed
 
         def wait(self, timeout: float | None) -> _Ready:
             ready: _Ready = []
@@ -126,10 +126,8 @@ if sys.platform == "linux":
                         ready.append((key, events & key.events))
             except (SystemExit, KeyboardInterrupt):
                 raise
-            except BaseException as error:  # as asyncio does; pytest.fail() raises no Exception
-                if self.failed is None:
-                    raise
-                self.failed(error)  # those who were not called yet are ready still, the next time
+            except BaseException as error:  # noqa: BLE001 - handed over, as by asyncio; pytest.fail() is no Exception
+                self._failed(error)  # those who were not called yet are ready still, the next time
             return ready
 
         def watch(self, table: _Callbacks, descriptor: int, callback: Callable[[], object] | None) -> bool:
@@ -163,33 +161,24 @@ if sys.platform == "linux":
 
         selector: _CallingSelector
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.selector.failed = self._failed
-
         def _new_selector(self) -> _FairSelector:
-            return _CallingSelector()
+            return _CallingSelector(self._failed)
 
         def _failed(self, error: BaseException) -> None:
             self.call_exception_handler({"message": "a callback failed", "exception": error})
 
         def add_reader(self, fd: FileDescriptorLike, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
-            readers = self.selector.readers
-            self.selector.watch(readers, _descriptor(fd), _call_of(callback, args))
+            self.selector.watch(self.selector.readers, _descriptor(fd), partial(callback, *args) if args else callback)
 
         def remove_reader(self, fd: FileDescriptorLike) -> bool:
             # asyncio takes out so what it put in by a way of its own, as for its sock_recv().
             return self.selector.watch(self.selector.readers, _descriptor(fd), None) or super().remove_reader(fd)
 
         def add_writer(self, fd: FileDescriptorLike, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
-            writers = self.selector.writers
-            self.selector.watch(writers, _descriptor(fd), _call_of(callback, args))
+            self.selector.watch(self.selector.writers, _descriptor(fd), partial(callback, *args) if args else callback)
 
         def remove_writer(self, fd: FileDescriptorLike) -> bool:
             return self.selector.watch(self.selector.writers, _descriptor(fd), None) or super().remove_writer(fd)
-
-    def _call_of(callback: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[], object]:
-        return partial(callback, *arguments) if arguments else callback
 
     def _descriptor(fd: FileDescriptorLike) -> int:
         return fd if isinstance(fd, int) else fd.fileno()

@@ -4,7 +4,6 @@ RFC 6851). Each makes its whole change in one step, and only then begins to answ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 from mockmail.core.mailbox import Entry, FlagChange, Mailbox
 from mockmail.core.views import MailboxView
@@ -27,8 +26,8 @@ def store(state: ConnectionState, command: Store) -> Response:
     view = state.writable()
     spans = chosen_spans(view, command.messages, uid=command.uid)
     flags = checked_flags(command.flags, view.mailbox)
-    uids = chain.from_iterable([entry.uid for entry in view.span(low, high)] for low, high in spans)
-    state.world.store.change_flags(view.mailbox, list(uids), _CHANGES[command.mode], flags, state.actor, origin=view)
+    uids = [entry.uid for low, high in spans for entry in view.span(low, high)]
+    state.world.store.change_flags(view.mailbox, uids, _CHANGES[command.mode], flags, state.actor, origin=view)
     completion = ok(f"{command.full_name} completed")
     if not command.uid and gone_among(view, spans):
         some_left = any(view.exists(entry.uid) for low, high in spans for entry in view.span(low, high))
