@@ -30,7 +30,7 @@ class DataReader:
     def feed(self, chunk: bytes) -> int:
         """Take a chunk; return how many of its bytes belong to the text and its end, or -1 when the end is still
         to come (then all do)."""
-        if not self.size_bytes and chunk[:1] != b"." and chunk.endswith(_END) and chunk.find(_DOT) == len(chunk) - 5:
+        if not self.size_bytes and chunk.endswith(_END) and chunk[:1] != b"." and not _dot_in(chunk, len(chunk) - 3):
             # A text that comes whole and has no dot at the beginning of a line, as nearly all small ones.
             return self._take_whole(chunk)
         tail = self._tail
@@ -40,9 +40,8 @@ class DataReader:
             return self._finish(chunk, at + len(_END) - len(tail))
         if border.find(_DOT) >= 0:
             self._dotted = True
-        # One byte is found 25 times faster than three, and what is in base64 has no dots at all.
-        dot = chunk.find(_DOT) if b"." in chunk else -1
-        if dot >= 0:
+        if _dot_in(chunk, len(chunk)):
+            dot = chunk.find(_DOT)
             at = chunk.find(_END, dot)
             if at != dot:
                 self._dotted = True
@@ -119,3 +118,10 @@ class DataReader:
         if self._small:
             self._chunks.append(bytes(self._small))
             self._small.clear()
+
+
+def _dot_in(chunk: bytes, stop: int) -> bool:
+    """Whether a line begins with a dot, the first one left out, in the chunk up to ``stop``. One byte is found 25 times
+    faster than three, and what is in base64 has no dots at all; and three are found from behind (in CPython 3.11) in
+    half of the time."""
+    return chunk.find(b".", 0, stop) >= 0 and chunk.rfind(_DOT, 0, stop) >= 0
