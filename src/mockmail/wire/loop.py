@@ -8,6 +8,7 @@ asyncio itself watches goes its usual way.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import select
 import selectors
@@ -52,11 +53,7 @@ class _FairSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> _Ready:
         if timeout is None or timeout > 0:
-            # The loop has nothing to do, but clients may see to it that it never really waits.
-            self._waits += 1
-            if self._waits == WAITS_TO_REST:
-                self._waits = 0
-                self._sleep(0)
+            self.count_wait()
             self._working_since = 0.0
         elif not self._working_since:
             self._working_since = self._clock()
@@ -64,6 +61,13 @@ class _FairSelector(selectors.DefaultSelector):
             self._sleep(0)
             self._working_since = self._clock()
         return self.wait(timeout)
+
+    def count_wait(self) -> None:
+        """The loop has nothing to do, but clients may see to it that it never really waits."""
+        self._waits += 1
+        if self._waits == WAITS_TO_REST:
+            self._waits = 0
+            self._sleep(0)
 
     def wait(self, timeout: float | None) -> _Ready:
         return super().select(timeout)
@@ -103,11 +107,27 @@ if sys.platform == "linux":
             self.readers: _Callbacks = {}
             self.writers: _Callbacks = {}
             self._failed = failed
+            self.wanted = False
+            """Whether the loop has something to do by now."""
 
         def wait(self, timeout: float | None) -> _Ready:
+            until = None if timeout is None else self._clock() + timeout
+            while True:
+                found = self._epoll.poll(timeout, EVENTS_AT_ONCE)
+                self.wanted = False
+                ready = self._call(found)
+                if ready or self.wanted or not found or timeout == 0:
+                    return ready
+                # The loop would only come back to this, after a fifth of what a short command costs.
+                self.count_wait()
+                if until is not None:
+                    timeout = until - self._clock()
+                    if timeout <= 0:
+                        return ready
+
+        def _call(self, found: list[tuple[int, int]]) -> _Ready:
             ready: _Ready = []
             readers = self.readers
-            found = self._epoll.poll(timeout, EVENTS_AT_ONCE)
             try:
                 for descriptor, mask in found:
                     read = readers.get(descriptor)
@@ -166,6 +186,26 @@ if sys.platform == "linux":
 
         def _failed(self, error: BaseException) -> None:
             self.call_exception_handler({"message": "a callback failed", "exception": error})
+
+        def call_soon(
+            self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+        ) -> asyncio.Handle:
+            self.selector.wanted = True
+            return super().call_soon(callback, *args, context=context)
+
+        def call_at(
+            self,
+            when: float,
+            callback: Callable[[*Ts], object],
+            *args: *Ts,
+            context: contextvars.Context | None = None,
+        ) -> asyncio.TimerHandle:
+            self.selector.wanted = True
+            return super().call_at(when, callback, *args, context=context)
+
+        def stop(self) -> None:
+            self.selector.wanted = True
+            super().stop()
 
         def add_reader(self, fd: FileDescriptorLike, callback: Callable[[*Ts], Any], *args: *Ts) -> None:
             self.selector.watch(self.selector.readers, _descriptor(fd), partial(callback, *args) if args else callback)
