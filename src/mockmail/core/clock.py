@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Clock", "ClockDriver", "Job", "Work", "total_of"]
 
+_UTC = _datetime.UTC
+
 Work: TypeAlias = Callable[[], "Coroutine[Any, Any, None] | None"]
 """Begins something that is due. What it returns is waited for before the clock goes on."""
 
@@ -81,7 +83,7 @@ class Clock:
         frozen = self._frozen
         if frozen is not None:
             return frozen
-        now = _datetime.datetime.now(_datetime.UTC)
+        now = _datetime.datetime.now(_UTC)
         return now + self._offset if self._offset else now
 
     # What a test says

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["HOP_LIMIT", "VISIT_LIMIT", "confirmed", "loop_in", "returning_to", "spread"]
 
 HOP_LIMIT = 100
-"""More Received fields than this are a loop (RFC 5321 section 6.3)."""
+"""More visits of servers than this are a loop (RFC 5321 section 6.3)."""
 VISIT_LIMIT = 10
-"""So many by the same server are one, too. Few are none: a list may lead back to where the mail came from."""
+"""So many of the same server are one, too. Few are none: a list may lead back to where the mail came from."""
 _NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
 def loop_in(text: bytes | bytearray, server: str) -> str | None:
-    """Why a message that comes to ``server`` goes in a loop, by its Received fields (RFC 5321 section 6.3), or
-    ``None``."""
+    """Why a message that comes to ``server``, once more, goes in a loop, by the Received fields that it came with (RFC
+    5321 section 6.3), or ``None``."""
     end = text.find(b"\r\n\r\n")
     if end < 0:
         end = len(text)
@@ -35,9 +35,9 @@ def loop_in(text: bytes | bytearray, server: str) -> str | None:
         return None  # there are not so many lines
     head = bytes(text[:end]).lower()
     hops = head.count(b"\nreceived:") + head.startswith(b"received:")
-    if hops > HOP_LIMIT:
+    if hops >= HOP_LIMIT:
         return f"Too many hops: the message came through more than {HOP_LIMIT} servers, so it goes in a loop"
-    if hops > VISIT_LIMIT and head.count(f"\r\n\tby {server.lower()} with ".encode()) > VISIT_LIMIT:
+    if hops >= VISIT_LIMIT and head.count(f"\r\n\tby {server.lower()} with ".encode()) >= VISIT_LIMIT:
         return f"Mail loop: the message came through {server} more than {VISIT_LIMIT} times"
     return None
 

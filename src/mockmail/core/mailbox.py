@@ -174,6 +174,16 @@ class Mailbox:
                 view.on_change()
         return added
 
+    def add_one(self, message: Message) -> None:
+        """Append a message without flags, as it comes in; views are told."""
+        modseq, uid = self.highest_modseq + 1, self.uid_next
+        self.entries.append(Entry(uid, message, _NO_FLAGS, modseq))
+        self.highest_modseq = modseq
+        self.uid_next = uid + 1
+        self.size_bytes += message.size
+        for view in self.views:
+            view.on_change()
+
     def change_flags(
         self,
         uids: Iterable[int],

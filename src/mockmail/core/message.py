@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -43,19 +43,26 @@ class Envelope:
 class _Stored:
     """The bytes of a message and what is known of their arrival."""
 
-    __slots__ = ("_derived", "_trace_length", "envelope", "hidden_words", "id", "raw", "received_at")
+    __slots__ = ("_derived", "_pieces", "_trace_length", "envelope", "hidden_words", "id", "raw", "received_at")
+
+    raw: bytes
+    """The bytes POP3 and IMAP serve: trace headers, then exactly what the client sent."""
 
     def __init__(
         self,
-        raw: bytes,
+        raw: bytes | Sequence[bytes],
         *,
         id: str,  # noqa: A002  the name of the field
         envelope: Envelope,
         received_at: datetime.datetime,
         trace_length: int = 0,
     ) -> None:
-        self.raw = raw
-        """The bytes POP3 and IMAP serve: trace headers, then exactly what the client sent."""
+        """``raw`` may come in pieces, which are joined when somebody looks: a large message costs no copy till then."""
+        if isinstance(raw, bytes):
+            self.raw = raw
+            self._pieces: Sequence[bytes] = ()
+        else:
+            self._pieces = raw
         self.id = id
         self.envelope = envelope
         self.received_at = received_at
@@ -63,6 +70,18 @@ class _Stored:
         self._derived: dict[str, Any] | None = None
         self.hidden_words: str | bool | None = None
         """What a search finds out of the bytes; see :class:`mockmail.mime.search_text.Searched`."""
+
+    if not TYPE_CHECKING:  # for which it would make every name an attribute
+
+        def __getattr__(self, name: str) -> bytes:
+            """Called for what is not set: ``raw``, as long as it is in pieces. Any thread, or several at once."""
+            if name != "raw":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            pieces = self._pieces
+            if pieces:  # or another thread has joined them just now
+                self.raw = b"".join(pieces)
+                self._pieces = ()
+            return self.raw
 
     def derived(self, name: str, compute: Callable[[Self], T]) -> T:
         """``compute(self)``, kept under ``name``: what readers derive from the bytes is computed once."""
@@ -83,7 +102,8 @@ class _Stored:
     @property
     def size(self) -> int:
         """Bytes of ``raw``."""
-        return len(self.raw)
+        pieces = self._pieces
+        return sum(map(len, pieces)) if pieces else len(self.raw)
 
     @property
     def sender(self) -> str:

@@ -145,7 +145,8 @@ def _route(world: World, recipient: str, authenticated: bool, seen: tuple[str, .
     # Only "postmaster" may stand without a domain (RFC 5321 4.1.1.3).
     here = recipient if "@" in recipient else f"{recipient}@{world.settings.default_domain}"
     address, _, domain = _parts(here)
-    if not is_local(world, domain):
+    settings = world.settings
+    if (settings.domains is not None or settings.routes is not None) and not is_local(world, domain):
         return _remote(world, recipient, here, domain, authenticated)
     if world.aliases:
         expanded = _expanded(world, recipient, address, seen)
@@ -161,6 +162,12 @@ def _parts(address: str) -> tuple[str, str, str]:
     canonical = canonical_address(address)
     local_part, _, domain = canonical.rpartition("@")
     return canonical, local_part, domain
+
+
+@lru_cache(maxsize=1024)
+def _delivery(recipient: str, address: str) -> Deliver:
+    """The same object for the same values."""
+    return Deliver(recipient, address)
 
 
 def is_local(world: World, domain: str) -> bool:
@@ -187,20 +194,22 @@ def _remote(world: World, recipient: str, address: str, domain: str, authenticat
 
 
 def _local(world: World, recipient: str, address: str, seen: tuple[str, ...]) -> Decision:
+    account = world.accounts.known(address)
+    if account is not None:
+        return _delivery(recipient, account.address)
     _, local_part, domain = _parts(address)
     settings = world.settings
-    account = world.accounts.known(address)
     untagged = address
     if settings.plus_tags and "+" in local_part:
         untagged = f"{_without_tag(local_part)}@{domain}"
-        account = account or world.accounts.known(untagged)
-    if account is not None:
-        return Deliver(recipient, account.address)
+        account = world.accounts.known(untagged)
+        if account is not None:
+            return _delivery(recipient, account.address)
     catch_all = world.aliases.catch_all
     if catch_all is not None and catch_all != address and local_part != "postmaster":
         return _expansion(world, recipient, address, "alias", (catch_all,), None, seen)
     if settings.creates_accounts or local_part == "postmaster":
-        return Deliver(recipient, untagged)
+        return _delivery(recipient, untagged)
     return Refuse(
         recipient,
         550,

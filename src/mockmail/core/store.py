@@ -70,11 +70,11 @@ def _record(kind: type[E], at: datetime.datetime, make: Callable[[Any], E], rows
 class Store:
     """Puts mail into mailboxes, changes and removes it, and writes the journal."""
 
-    __slots__ = ("_expiry", "_id_prefix", "_message_count", "_world")
+    __slots__ = ("_expiry", "_id_prefix", "_last_number", "_world")
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._message_count = 0
+        self._last_number = 10**9  # so that all have ten digits
         self._expiry: Job | None = None
         self._id_prefix = os.urandom(12).translate(_DIGIT_OF_BYTE).decode()
         """The first 12 of the 22."""
@@ -98,16 +98,26 @@ class Store:
 
     def new_id(self) -> str:
         """22 letters and digits, unlike any before; for messages and trace headers."""
-        self._message_count = number = self._message_count + 1
-        return f"{self._id_prefix}{number:010}"
+        self._last_number = number = self._last_number + 1
+        return f"{self._id_prefix}{number}"
 
     # Mail coming in
 
-    def accept(self, message: Message, decisions: Sequence[Taken], actor: Actor, *, received: bytes = b"") -> None:
+    def accept(
+        self,
+        message: Message,
+        decisions: Sequence[Taken],
+        actor: Actor,
+        *,
+        received: bytes = b"",
+        now: datetime.datetime | None = None,
+    ) -> None:
         """Take a message over for its recipients: every mailbox and the queue have it, and every query sees it, when
-        this returns. One copy for each account. ``received`` is the trace header for copies that travel on."""
+        this returns. One copy for each account. ``received`` is the trace header for copies that travel on; ``now``
+        spares a look at the clock."""
         world = self._world
-        now = world.clock.now()
+        if now is None:
+            now = world.clock.now()
         world.journal.append(Accepted(now, message, actor.protocol, actor.session, actor.account))
         if world.accounts.has_quotas:
             decisions = within_quotas(world, decisions, len(message.original))
@@ -132,24 +142,24 @@ class Store:
     ) -> None:
         world = self._world
         copies: dict[str, Message] = {}
+        recipients: dict[str, None] = {}
         returning: dict[str, Message] = {}
         for decision in decisions:
-            sender = decision.sender
-            if decision.address not in copies:
-                # A report, which comes from nobody, stays from nobody.
-                if sender is None or not message.sender:
-                    copies[decision.address] = message
-                    continue
+            recipients[decision.recipient] = None
+            address, sender = decision.address, decision.sender
+            if address in copies:
+                continue
+            copy = message
+            # A report, which comes from nobody, stays from nobody.
+            if sender is not None and message.sender:
                 # All members of a list share the bytes that return to its owner.
                 if sender not in returning:
                     returning[sender] = returning_to(message, sender, received)
-                copies[decision.address] = returning[sender]
-        no_flags: frozenset[str] = frozenset()
-        for address, copy in copies.items():
+                copy = returning[sender]
+            copies[address] = copy
             account = world.accounts.known(address) or world.accounts.create(address, created_by="delivery")
-            account.inbox.add([(copy, no_flags)])
-        recipients = tuple(dict.fromkeys([decision.recipient for decision in decisions]))
-        world.journal.append(Delivered(now, message, recipients, tuple(copies), actor.session))
+            account.inbox.add_one(copy)
+        world.journal.append(Delivered(now, message, tuple(recipients), tuple(copies), actor.session))
 
     def _enqueue(self, entries: Sequence[QueueEntry], now: datetime.datetime) -> None:
         world = self._world

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mockmail.smtp.data import WHOLE_BYTES, beginning_of
+
 __all__ = ["ChunkReader", "parse_chunk"]
 
 # bdat-cmd = "BDAT" SP chunk-size [ SP end-marker ] CR LF     chunk-size = 1*DIGIT     end-marker = "LAST"
@@ -62,12 +64,16 @@ class ChunkReader:
         self._take(data if len(data) == left else data[:left])
         return left
 
-    def text(self, prefix: bytes = b"") -> bytes:
-        """The text of all chunks behind ``prefix``. Call it once, at the end."""
+    def beginning(self) -> bytes:
+        """As much of the text as its header is sure to be in. Before :meth:`text`."""
         self._flush()
-        text = b"".join([prefix, *self._pieces]) if prefix or len(self._pieces) != 1 else self._pieces[0]
-        self._pieces = []
-        return text
+        return beginning_of(self._pieces)
+
+    def text(self, prefix: bytes = b"") -> bytes | list[bytes]:
+        """The text of all chunks behind ``prefix``; a long one in pieces. Call it once, at the end."""
+        self._flush()
+        pieces, self._pieces = [prefix, *self._pieces] if prefix else self._pieces, []
+        return pieces if self.size_bytes > WHOLE_BYTES else b"".join(pieces)
 
     def _take(self, data: bytes) -> None:
         if self.too_big or not self._keep:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mockmail.auth.mechanisms import offered_mechanisms
 from mockmail.core.message import Message
-from mockmail.core.routing import Refuse, route
+from mockmail.core.routing import Deliver, Refuse, route
 from mockmail.core.world import World
 from mockmail.smtp.chunking import ChunkReader, parse_chunk
 from mockmail.smtp.data import DataReader
@@ -17,7 +17,7 @@ from mockmail.smtp.login import Login
 from mockmail.smtp.parameters import RCPT_PARAMETERS, refused_parameter
 from mockmail.smtp.params import AddressError, ArgumentError, PathArgument, parse_path, plain_address
 from mockmail.smtp.replies import OK
-from mockmail.smtp.transaction import RESET, Origin, TextReader, Transaction, deliver
+from mockmail.smtp.transaction import RESET, Origin, TextReader, Transaction, deliver, deliver_to
 from mockmail.wire.contract import Link
 
 __all__ = ["Conversation"]
@@ -56,6 +56,8 @@ class Conversation:
         """Belong to this world from now on."""
         self.world = world
         settings, secure = world.settings, self._link.secure
+        self._origin: Origin | None = None
+        """Where this client's messages come from, since the last of them."""
         self.capabilities = capabilities_of(settings, self._link.protocol, facts=("tls",) if secure else ())
         self.needs_tls = settings.require_tls and not secure
         """Whether commands have to wait for TLS."""
@@ -85,14 +87,14 @@ class Conversation:
         """HELO, of which the interpreter has checked that there is a name."""
         if not _HOST.fullmatch(host):
             return "501 Syntax: HELO hostname"
-        self._host, self._extended, self.transaction = host, False, None
+        self._greeted(host, extended=False)
         return f"250 {self.server_name}"
 
     def ehlo(self, host: str | None) -> str:
         """EHLO, or LHLO: all the extensions, rendered from their rows."""
         if host is None or not _HOST.fullmatch(host):
             return f"501 Syntax: {self.hello} hostname"
-        self._host, self._extended, self.transaction = host, True, None
+        self._greeted(host, extended=True)
         lines = self.capabilities.ehlo_lines(
             limit_bytes=self.world.settings.max_message_bytes,
             mechanisms=() if self.tls_missing("AUTH") else offered_mechanisms(self.world, self._link),
@@ -100,6 +102,10 @@ class Conversation:
             transaction_limit=self._transaction_limit,
         )
         return "\n".join([f"250 {self.server_name}", *lines])
+
+    def _greeted(self, host: str, *, extended: bool) -> None:
+        self._host, self._extended, self.transaction = host, extended, None
+        self._origin = None
 
     def understands(self, command: str) -> bool:
         """Whether there is this command (in capitals)."""
@@ -123,15 +129,18 @@ class Conversation:
                 self.transaction = None
                 return RESET
             return "503 5.5.1 A transaction is open already"
-        path = _path(argument, "FROM:", "5.1.7")
-        if isinstance(path, str):
-            return path
-        transaction = Transaction(self.world, path.address, path.parameters)
-        if path.parameters:
-            refusal = transaction.take(path.parameters, self.capabilities if self._extended else _WITHOUT_EXTENSIONS)
+        address, parameters = plain_address(argument, "FROM:"), {}
+        if address is None:
+            path = _path(argument, "FROM:", "5.1.7")
+            if isinstance(path, str):
+                return path
+            address, parameters = path.address, path.parameters
+        transaction = Transaction(self.world, address, parameters)
+        if parameters:
+            refusal = transaction.take(parameters, self.capabilities if self._extended else _WITHOUT_EXTENSIONS)
             if refusal is not None:
                 return refusal
-        if not (path.address.isascii() or transaction.smtputf8):
+        if not (address.isascii() or transaction.smtputf8):
             return "550 5.6.7 A sender that is not ASCII needs the parameter SMTPUTF8"
         self.transaction = transaction
         return "250 2.1.0 Sender OK"
@@ -145,31 +154,34 @@ class Conversation:
             return RESET
         if transaction.chunks is not None:
             return "503 5.5.1 The text has begun"
-        path = _path(argument, "TO:", "5.1.3")
-        if isinstance(path, str):
-            transaction.refused += 1
-            return path
-        if path.parameters:
+        address, parameters = plain_address(argument, "TO:"), {}
+        if address is None:
+            path = _path(argument, "TO:", "5.1.3")
+            if isinstance(path, str):
+                transaction.refused += 1
+                return path
+            address, parameters = path.address, path.parameters
+        if parameters:
             known = self.capabilities if self._extended else _WITHOUT_EXTENSIONS
-            refusal = refused_parameter(path.parameters, RCPT_PARAMETERS, known, smtputf8=transaction.smtputf8)
+            refusal = refused_parameter(parameters, RCPT_PARAMETERS, known, smtputf8=transaction.smtputf8)
             if refusal is not None:
                 transaction.refused += 1
                 return refusal
         if len(transaction.decisions) >= self._recipient_limit:
             return f"452 4.5.3 More than {self._recipient_limit} recipients"
-        if not (path.address.isascii() or transaction.smtputf8):
+        if not (address.isascii() or transaction.smtputf8):
             transaction.refused += 1
             return "553 5.6.7 A recipient that is not ASCII needs the parameter SMTPUTF8 in MAIL"
         authenticated = self.login.account is not None
-        decision = route(
-            transaction.world, path.address, authenticated=authenticated, size_bytes=transaction.declared_bytes
-        )
+        decision = route(transaction.world, address, authenticated=authenticated, size_bytes=transaction.declared_bytes)
         if isinstance(decision, Refuse):
             transaction.refused += 1
             return f"{decision.code} {decision.status} {decision.text}"
         transaction.decisions.append(decision)
-        if path.parameters:
-            transaction.rcpt_options[path.address] = path.parameters
+        if not isinstance(decision, Deliver):
+            transaction.travels = True
+        if parameters:
+            transaction.rcpt_options[address] = parameters
         return "250 2.1.5 Recipient OK"
 
     def data(self, argument: str | None) -> str:
@@ -253,11 +265,17 @@ class Conversation:
         assert reader is not None  # a message is only ended after DATA or BDAT began it
         assert transaction is not None
         self.reader = self.transaction = None
-        origin = Origin(self._link, self.login.account, self._host, self.server_name, self._extended)
+        origin = self._origin
+        if origin is None or origin.account is not self.login.account:
+            origin = Origin(self._link, self.login.account, self._host, self.server_name, extended=self._extended)
+            self._origin = origin
         if self._lmtp:
             return deliver(transaction, reader, origin, refusals)
-        replies, message = deliver(transaction, reader, origin, list(refusals) * len(transaction.decisions))
-        return replies[:1], message
+        if refusals[0] is None and not (reader.too_big or transaction.world.accounts.has_quotas):
+            reply, message = deliver_to(transaction.decisions, transaction, reader, origin)
+            return [reply], message
+        replies, message_or_none = deliver(transaction, reader, origin, list(refusals) * len(transaction.decisions))
+        return replies[:1], message_or_none
 
     def rset(self) -> str:
         """RSET (section 4.1.1.5)."""
@@ -313,9 +331,6 @@ def _no_recipients(transaction: Transaction, *, lmtp: bool) -> str:
 
 def _path(argument: str | None, keyword: str, status: str) -> PathArgument | str:
     """The path, or the reply to what is none."""
-    address = plain_address(argument, keyword)
-    if address is not None:
-        return PathArgument(address, {})
     try:
         return parse_path(argument, keyword)
     except ArgumentError as error:

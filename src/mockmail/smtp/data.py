@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["DataReader"]
+from collections.abc import Sequence
+
+__all__ = ["WHOLE_BYTES", "DataReader", "beginning_of"]
 
 _END = b"\r\n.\r\n"
 _DOT = b"\r\n."
 _SMALL_BYTES = 4096
+WHOLE_BYTES = 16 * 1024
+"""A longer text is not put together before somebody looks at it: of a short one that saves nothing."""
 
 
 class DataReader:
@@ -40,29 +44,39 @@ class DataReader:
             return self._finish(chunk, at + len(_END) - len(tail))
         if border.find(_DOT) >= 0:
             self._dotted = True
-        if _dot_in(chunk, len(chunk)):
+        ends = chunk.endswith(_END)
+        if _dot_in(chunk, len(chunk) - 3 if ends else len(chunk)):
             dot = chunk.find(_DOT)
             at = chunk.find(_END, dot)
             if at != dot:
                 self._dotted = True
             if at >= 0:
                 return self._finish(chunk, at + len(_END))
+        elif ends:
+            return self._finish(chunk, len(chunk))
         self._keep(chunk)
         self._tail = chunk[-4:] if len(chunk) >= 4 else border[-4:]
         return -1
 
-    def text(self, prefix: bytes = b"") -> bytes:
-        """The text, dots unstuffed, behind ``prefix`` (lines that end in CRLF, or nothing). Call it once, at the end
-        of data."""
+    def text(self, prefix: bytes = b"") -> bytes | list[bytes]:
+        """The text, dots unstuffed, behind ``prefix`` (lines that end in CRLF, or nothing); a long one that had none in
+        pieces. Call it once, at the end of data."""
         self._flush()
         self._drop_overrun()
-        text = b"".join([prefix, *self._chunks]) if prefix or len(self._chunks) != 1 else self._chunks[0]
-        self._chunks = []
+        pieces, self._chunks = [prefix, *self._chunks] if prefix else self._chunks, []
+        if not self._dotted and self.size_bytes > WHOLE_BYTES:
+            return pieces
+        text = b"".join(pieces)
         if not self._dotted:
             return text
         if not prefix and text.startswith(b"."):
             text = text[1:]
         return text.replace(_DOT, b"\r\n")
+
+    def beginning(self) -> bytes:
+        """As much of the text as its header is sure to be in. At the end of data, before :meth:`text`."""
+        self._flush()
+        return beginning_of(self._chunks)
 
     def _drop_overrun(self) -> None:
         """Take back what turned out to be the end of data, before the text is joined: it may be long."""
@@ -125,3 +139,10 @@ def _dot_in(chunk: bytes, stop: int) -> bool:
     faster than three, and what is in base64 has no dots at all; and three are found from behind (in CPython 3.11) in
     half of the time."""
     return chunk.find(b".", 0, stop) >= 0 and chunk.rfind(_DOT, 0, stop) >= 0
+
+
+def beginning_of(chunks: Sequence[bytes]) -> bytes:
+    """As many of the chunks as the header is sure to be in; mostly it is in the first."""
+    if len(chunks) == 1 or (chunks and b"\r\n\r\n" in chunks[0]):
+        return chunks[0]
+    return b"".join(chunks)

@@ -3,49 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from datetime import datetime
 
 from mockmail.core.events import Actor
 from mockmail.core.forwarding import loop_in
 from mockmail.core.message import Envelope, Message
-from mockmail.core.routing import Deliver, Taken, overfull
+from mockmail.core.routing import Taken, overfull
 from mockmail.core.world import World
-from mockmail.records import record
 from mockmail.smtp.chunking import ChunkReader
 from mockmail.smtp.data import DataReader
 from mockmail.smtp.extensions import Capabilities
 from mockmail.smtp.parameters import MAIL_PARAMETERS, refused_parameter
 from mockmail.smtp.params import Parameters
-from mockmail.smtp.trace import protocol_name, trace_headers
+from mockmail.smtp.trace import protocol_name, trace_beginning, trace_headers
 from mockmail.wire.contract import Link
 
-__all__ = ["RESET", "Origin", "TextReader", "Transaction", "deliver"]
+__all__ = ["RESET", "Origin", "TextReader", "Transaction", "deliver", "deliver_to"]
 
 RESET = "451 4.3.2 The server was reset during this transaction"
 
 TextReader = DataReader | ChunkReader
 
 
-@dataclass(slots=True)
 class Transaction:
     """From MAIL to the end of the text, in the world in which it began."""
 
-    world: World
-    sender: str
-    mail_options: Parameters
-    smtputf8: bool = False
-    binary: bool = False
-    """Whether the text may only come in chunks (BODY=BINARYMIME)."""
-    decisions: list[Taken] = field(default_factory=list)
-    declared_bytes: int = 0
-    """What SIZE said (RFC 1870)."""
-    rcpt_options: dict[str, Parameters] = field(default_factory=dict)
-    refused: int = 0
-    """How many recipients were."""
-    chunks: ChunkReader | None = None
-    """Set by the first BDAT."""
-    failed: bool = False
-    """Whether a chunk was refused, so that the rest are too (RFC 3030 section 2)."""
+    __slots__ = (
+        "binary", "chunks", "decisions", "declared_bytes", "failed", "mail_options", "rcpt_options", "refused",
+        "sender", "smtputf8", "travels", "world",
+    )  # fmt: skip
+
+    def __init__(self, world: World, sender: str, mail_options: Parameters) -> None:
+        self.world = world
+        self.sender = sender
+        self.mail_options = mail_options
+        self.smtputf8 = False
+        self.binary = False
+        """Whether the text may only come in chunks (BODY=BINARYMIME)."""
+        self.decisions: list[Taken] = []
+        self.travels = False
+        """Whether any of these is more than a delivery to a mailbox here."""
+        self.declared_bytes = 0
+        """What SIZE said (RFC 1870)."""
+        self.rcpt_options: dict[str, Parameters] = {}
+        self.refused = 0
+        """How many recipients were."""
+        self.chunks: ChunkReader | None = None
+        """Set by the first BDAT."""
+        self.failed = False
+        """Whether a chunk was refused, so that the rest are too (RFC 3030 section 2)."""
 
     @property
     def recipients(self) -> list[str]:
@@ -67,16 +73,39 @@ class Transaction:
         return None
 
 
-@record
 class Origin:
-    """Where a message comes from, as its trace tells."""
+    """Where the messages of a client come from, as their traces tell. Made anew when anything of it changes."""
 
-    link: Link
-    account: str | None
-    host: str
-    """What the client called itself."""
-    server_name: str
-    extended: bool
+    __slots__ = ("_beginning", "_helo", "_protocols", "account", "actor", "link", "server_name")
+
+    def __init__(self, link: Link, account: str | None, host: str, server_name: str, *, extended: bool) -> None:
+        """``host``: what the client called itself."""
+        self.link = link
+        self.account = account
+        self.actor = Actor(link.protocol, link.session, account or "")
+        self.server_name = server_name
+        self._helo = host
+        self._protocols = [
+            protocol_name(
+                extended=extended,
+                smtputf8=smtputf8,
+                secure=link.secure,
+                authenticated=account is not None,
+                lmtp=link.protocol == "lmtp",
+            )
+            for smtputf8 in (False, True)
+        ]
+        self._beginning = ("", False, "")
+
+    def trace(self, transaction: Transaction, message_id: str, recipients: Sequence[str], at: datetime) -> bytes:
+        """The trace headers of a message."""
+        sender, smtputf8, beginning = self._beginning
+        if not beginning or sender != transaction.sender or smtputf8 is not transaction.smtputf8:
+            sender, smtputf8 = transaction.sender, transaction.smtputf8
+            peer, protocol = self.link.peer[0], self._protocols[smtputf8]
+            beginning = trace_beginning(sender, self._helo, peer, self.server_name, protocol)
+            self._beginning = (sender, smtputf8, beginning)
+        return trace_headers(beginning, message_id, recipients, at)
 
 
 def deliver(
@@ -94,18 +123,36 @@ def deliver(
         refusals = _refused_for_quota(world, taken, refusals, reader.size_bytes, lmtp=origin.link.protocol == "lmtp")
     if any(refusals):
         taken = [decision for decision, refusal in zip(taken, refusals, strict=True) if refusal is None]
-    message, received = _new_message(transaction, taken or transaction.decisions, reader, origin)
-    reply = f"250 2.6.0 Message accepted as {message.id}"
-    loop = loop_in(message.raw, origin.server_name) if taken else None
-    if loop is not None:
-        reply = f"554 5.4.6 {loop}"
-    elif taken and world.retired:
-        world.late.append(message)
-        reply = RESET
-    elif taken:
-        link = origin.link
-        world.store.accept(message, taken, Actor(link.protocol, link.session, origin.account or ""), received=received)
+    reply, message = deliver_to(taken, transaction, reader, origin)
     return [refusal or reply for refusal in refusals], message
+
+
+def deliver_to(taken: list[Taken], transaction: Transaction, reader: TextReader, origin: Origin) -> tuple[str, Message]:
+    """The same for these recipients, who may be none, and all of a message that is not too big. Returns the reply."""
+    world = transaction.world
+    now, message_id = world.clock.now(), world.store.new_id()
+    named = taken or transaction.decisions
+    recipients = [decision.recipient for decision in named]
+    travels, with_trace = transaction.travels, world.settings.trace_headers
+    # Copies that travel on have a Received field whatever the settings say.
+    trace = origin.trace(transaction, message_id, recipients, now) if with_trace or travels else b""
+    received = trace.partition(b"\r\n")[2] if travels or transaction.rcpt_options else b""
+    if not with_trace:
+        trace = b""
+    rcpt_options = transaction.rcpt_options
+    if rcpt_options and len(taken) < len(transaction.decisions):
+        rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
+    envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options, rcpt_options)
+    loop = loop_in(reader.beginning(), origin.server_name) if taken else None
+    message = Message(reader.text(trace), id=message_id, envelope=envelope, received_at=now, trace_length=len(trace))
+    if loop is not None:
+        return f"554 5.4.6 {loop}", message
+    if taken and world.retired:
+        world.late.append(message)
+        return RESET, message
+    if taken:
+        world.store.accept(message, taken, origin.actor, received=received, now=now)
+    return f"250 2.6.0 Message accepted as {message_id}", message
 
 
 def _refused_for_quota(
@@ -116,39 +163,3 @@ def _refused_for_quota(
     full = [overfull(world, decision, size_bytes) for decision in decisions]
     replies = [refusal or (one.reply if one else None) for refusal, one in zip(refusals, full, strict=True)]
     return replies if lmtp or all(replies) else refusals
-
-
-def _new_message(
-    transaction: Transaction, taken: list[Taken], reader: TextReader, origin: Origin
-) -> tuple[Message, bytes]:
-    """The message, and the Received field of copies that travel on: those have it whatever the settings say."""
-    world = transaction.world
-    now, message_id = world.clock.now(), world.store.new_id()
-    recipients = [decision.recipient for decision in taken]
-    trace = b""
-    if world.settings.trace_headers or any(type(decision) is not Deliver for decision in taken):
-        trace = trace_headers(
-            sender=transaction.sender,
-            helo=origin.host,
-            peer=origin.link.peer[0],
-            server=origin.server_name,
-            protocol=protocol_name(
-                extended=origin.extended,
-                smtputf8=transaction.smtputf8,
-                secure=origin.link.secure,
-                authenticated=origin.account is not None,
-                lmtp=origin.link.protocol == "lmtp",
-            ),
-            message_id=message_id,
-            recipients=recipients,
-            at=now,
-        )
-    rcpt_options = transaction.rcpt_options
-    if rcpt_options and len(taken) < len(transaction.decisions):
-        rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
-    envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options, rcpt_options)
-    received = trace.partition(b"\r\n")[2]
-    if not world.settings.trace_headers:
-        trace = b""
-    text = reader.text(trace)
-    return Message(text, id=message_id, envelope=envelope, received_at=now, trace_length=len(trace)), received

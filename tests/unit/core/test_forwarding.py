@@ -15,13 +15,13 @@ def received(server: str, count: int) -> bytes:
     ("text", "flaw"),
     [
         (b"\r\n", None),
-        (received("a.test", VISIT_LIMIT) + b"\r\n", None),
+        (received("a.test", VISIT_LIMIT - 1) + b"\r\n", None),
         (
-            received("A.test", VISIT_LIMIT + 1) + b"\r\n",
+            received("A.test", VISIT_LIMIT) + b"\r\n",
             "Mail loop: the message came through a.test more than 10 times",
         ),
-        (received("b.test", HOP_LIMIT) + b"\r\n", None),
-        (b"Subject: x\r\n" + received("b.test", HOP_LIMIT + 1), "Too many hops"),
+        (received("b.test", HOP_LIMIT - 1) + b"\r\n", None),
+        (b"Subject: x\r\n" + received("b.test", HOP_LIMIT), "Too many hops"),
         (b"Subject: x\r\n\r\n" + received("a.test", HOP_LIMIT + 1), None),
     ],
 )
