@@ -19,6 +19,9 @@ class Echo:
     def greeting(self):
         self._actions.append(b"hello\r\n")
 
+    def answer(self, data):
+        self.receive(data)
+
     def receive(self, data):
         for byte in data:
             self._line += bytes([byte])

@@ -121,7 +121,10 @@ class MemoryStage(Stage):
             if session in self.closed:
                 return
             assert self.sessions[session].wants_input, "a session that has nothing to do must want input"
-            self.sessions[session].receive(data[start : start + size])
+            if self.byte_by_byte:
+                self.sessions[session].receive(data[start : start + size])
+            else:
+                self.received[session] += self.sessions[session].answer(data) or b""
             self._pump(session)
         self._pump_all()
 

@@ -77,6 +77,10 @@ class ImapSession:
         else:
             self._fresh = True
 
+    def answer(self, data: bytes) -> None:
+        """The same; the response always waits for a pull."""
+        self.receive(data)
+
     def receive_eof(self) -> None:
         """The client half-closed."""
         self._eof = True

@@ -107,6 +107,10 @@ class Pop3Session:
             self._hidden_from = self._lines.position if self._lines.discarding else None
         self._idle = False
 
+    def answer(self, data: bytes) -> None:
+        """The same; the response always waits for a pull."""
+        self.receive(data)
+
     def receive_eof(self) -> None:
         """What was sent is still answered. Without a QUIT nothing is deleted."""
         self._eof = True

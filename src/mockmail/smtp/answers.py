@@ -33,13 +33,11 @@ class Answers(Outbox):
         self.ended = False
         """Whether nothing more is to be said."""
 
-    def say(self, reply: str) -> None:
-        """Queue a reply as this server gives it."""
+    def rendered(self, reply: str) -> bytes:
+        """A reply as this server gives it."""
         if not self._talk.capabilities.status_codes:
             reply = without_status_code(reply)
-        data = render(reply) if "\n" in reply else reply.encode() + b"\r\n"
-        self.replies.append(data)
-        self.unsent_bytes += len(data)
+        return render(reply) if "\n" in reply else reply.encode() + b"\r\n"
 
     def answer(self, name: str, arguments: str, reply: str) -> None:
         """Record a command with its completion reply, and queue that."""

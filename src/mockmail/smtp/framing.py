@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
-from mockmail.smtp.extensions import COMMAND_LINE_LIMIT_BYTES
 from mockmail.smtp.replies import render
 from mockmail.wire.contract import Action
 
-__all__ = ["LineBuffer", "Outbox"]
+__all__ = ["LineBuffer", "Outbox", "plain_command"]
 
 _KEPT_LINE_BYTES = 12288 + 64
 """How much of a line is kept: more than any command or answer may have."""
-_PLAIN_LINE = re.compile(rb"(?!(?i:BDAT|AUTH))([A-Za-z]{4})(?: ([ -~]*))?\r\n")
+_PLAIN_LINE = re.compile(rb"(?!(?i:AUTH|BDAT))([A-Za-z]{4})(?: ([ -~]*))?\r\n")
+
+
+@lru_cache(maxsize=1024)
+def plain_command(line: bytes) -> tuple[str, str | None, str] | None:
+    """The command (in capitals), its argument, and that as events show it, of a line that is carried out at once and
+    has no secret; ``None``: another line. Clients send the same few lines again and again."""
+    match = _PLAIN_LINE.fullmatch(line)
+    if match is None:
+        return None
+    name, rest = match.groups()
+    argument = rest.decode().strip(" ") if rest else ""
+    return name.decode().upper(), argument or None, argument
 
 
 class LineBuffer:
@@ -36,6 +48,11 @@ class LineBuffer:
 
     def __len__(self) -> int:
         return len(self.data) - self._start
+
+    @property
+    def holds_anything(self) -> bool:
+        """Whether anything waits, or is being thrown away."""
+        return bool(self.data) or self._overlong is not None
 
     @property
     def has_line(self) -> bool:
@@ -82,18 +99,6 @@ class LineBuffer:
         if secret:
             self._redact(at, at + len(line))
         return line, at
-
-    def take_plain(self) -> re.Match[bytes] | None:
-        """The line, as command and argument, if one that is carried out at once and has no secret is all that waits:
-        what a client mostly sends that waits for replies. Taken so, it is copied nowhere."""
-        data = self.data
-        if self._start or len(data) > COMMAND_LINE_LIMIT_BYTES or self._overlong is not None:
-            return None
-        plain = _PLAIN_LINE.fullmatch(data)
-        if plain is not None:
-            self._base += len(data)
-            self.data = b""
-        return plain
 
     def take_rest(self) -> bytes:
         """All that waits."""
@@ -162,9 +167,13 @@ class Outbox:
 
     def say(self, reply: str) -> None:
         """Queue a reply."""
-        data = render(reply)
+        data = self.rendered(reply)
         self.replies.append(data)
         self.unsent_bytes += len(data)
+
+    def rendered(self, reply: str) -> bytes:
+        """A reply on the wire."""
+        return render(reply)
 
     def act(self, action: Action) -> None:
         """Queue another action behind the replies so far."""
@@ -182,6 +191,13 @@ class Outbox:
             return []
         self.unsent_bytes = 0
         return actions
+
+    def take_replies(self) -> bytes | None:
+        """All of it, if that is only replies."""
+        if self.actions:
+            return None
+        self.unsent_bytes = 0
+        return self._joined()
 
     def _join(self) -> None:
         if self.replies:

@@ -112,18 +112,21 @@ class Interpreter(SMTP):
         if len(_free) < _FREE_LIMIT:
             _free.append(self)
 
+    @property
+    def called(self) -> dict[str, Callable[[str | None], str]]:
+        """Commands of which nothing is left to interpret just now: they are only called on, and a coroutine that does
+        so is a tenth of what a command costs."""
+        commands = self.commands
+        assert self.session is not None  # made by open()
+        if self.session.host_name and not (commands.needs_login and commands.authentication_missing()):
+            return self._called
+        return {}
+
     def run(self, command: str, argument: str | None) -> str:
         """Carry out one command, in capitals; returns its one reply. Raises what the command raised, ``KeyError`` for
         a command that there is not, ``RuntimeError`` for one that wanted to wait."""
-        called = self._called.get(command)
-        commands = self.commands
-        assert self.session is not None  # made by open()
-        if (
-            called is not None
-            and self.session.host_name
-            and not (commands.needs_login and commands.authentication_missing())
-        ):
-            # Nothing is left to interpret, and a coroutine that only calls on is a tenth of what a command costs.
+        called = self.called.get(command)
+        if called is not None:
             return called(argument)
         coroutine: Coroutine[Any, Any, None] = self._smtp_methods[command](argument)
         self._replies.clear()

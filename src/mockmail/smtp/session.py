@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
-from mockmail.core.events import SessionClosed, SessionOpened
+from mockmail.core.events import Command, SessionClosed, SessionOpened
 from mockmail.core.world import World
-from mockmail.smtp.answers import HIDDEN, Answers
+from mockmail.smtp.answers import HIDDEN
 from mockmail.smtp.chunking import ChunkReader
 from mockmail.smtp.commands import RECIPIENT_LIMIT, Conversation
+from mockmail.smtp.dispatch import Dispatch
 from mockmail.smtp.extensions import ALL_COMMANDS, COMMAND_LINE_LIMIT_BYTES
-from mockmail.smtp.framing import LineBuffer
-from mockmail.smtp.interpreter import Interpreter, open_interpreter
-from mockmail.smtp.record import record_refusal, shown
-from mockmail.smtp.replies import code_of, printable
-from mockmail.wire.contract import SLICE_BYTES, Abort, Action, Close, Link, Pause, TLSInfo, Verdict
+from mockmail.smtp.framing import LineBuffer, plain_command
+from mockmail.smtp.interpreter import open_interpreter
+from mockmail.smtp.replies import printable
+from mockmail.wire.contract import SLICE_BYTES, Action, Close, Link, TLSInfo
 
 __all__ = ["SmtpSession"]
 
@@ -25,11 +25,10 @@ _READ_AHEAD_BYTES = 64 * 1024
 _STEPS_A_PULL = 64
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _SECRET = re.compile(rb"\s*AUTH\s+\S+\s+", re.IGNORECASE)
-_UTF8_COMMANDS = frozenset({"MAIL", "RCPT", "VRFY", "EXPN"})
 _UNREADABLE = "500 5.5.2 The line is not UTF-8 text without control characters"
 
 
-class SmtpSession:
+class SmtpSession(Dispatch):
     """One conversation with a client. See :class:`mockmail.wire.contract.Session` for the methods.
 
     The link's protocol says whether it is ``smtp`` or ``lmtp``. ``server_name`` is what the server calls itself, by
@@ -51,32 +50,23 @@ class SmtpSession:
         recipient_limit: int = RECIPIENT_LIMIT,
         transaction_limit: int | None = None,
     ) -> None:
-        self.link = link
-        self._talk = Conversation(
+        talk = Conversation(
             link,
             world,
             server_name=server_name,
             recipient_limit=recipient_limit,
             transaction_limit=transaction_limit,
         )
-        self._interpreter: Interpreter | None = open_interpreter(self._talk)
+        super().__init__(link, talk, open_interpreter(talk), error_limit)
         self._next_world: World | None = None
         self.timeout_seconds = timeout_seconds
         """RFC 5321 section 4.5.3.2.7: at least five minutes."""
         self._input = LineBuffer(link.redact)
-        self._out = Answers(link, self._talk, error_limit)
-        self._held: tuple[str, str | None, Verdict | None] | None = None
-        """A command that is due when a pull comes; with a verdict, its fault was asked for already."""
-        self._text_command: tuple[str, str | None] = ("DATA", None)
-        """The command whose text is read."""
-        self._asked: list[str] = []
-        """Whom the faults are asked about at the end of the text."""
-        self._refusals: list[str | None] = []
-        """What the faults said about those asked."""
-        self._unwelcome = False
-        self._stopped = False
-        """No more until the next pull: a pause was given out."""
         self._eof = False
+        self._plain: Mapping[str, Callable[[str | None], str]] | None = None
+        """Set by a pull when a command or a text that comes next can be answered at once (see :meth:`answer`): nothing
+        waits, no login is under way, no reset or end. Whatever else is called takes it back. It has those commands of
+        which nothing is left to be looked at."""
 
     # The contract
 
@@ -88,6 +78,7 @@ class SmtpSession:
 
     def receive(self, data: bytes) -> None:
         """Take bytes. Message text goes to its reader at once, lines wait for the next pull."""
+        self._plain = None
         talk = self._talk
         if self._out.ended:
             return
@@ -99,8 +90,72 @@ class SmtpSession:
         else:
             self._input.push(data)
 
+    def answer(self, data: bytes) -> bytes | None:
+        """What a client mostly sends, one command or text whose reply it waits for, is carried out with nothing in
+        between: the way by lines, dispatch and outbox costs twice as much."""
+        called = self._plain
+        if called is None:
+            self.receive(data)
+            return None
+        if self._talk.reader is not None:
+            return self._answer_text(data)
+        plain = plain_command(data) if len(data) <= COMMAND_LINE_LIMIT_BYTES else None
+        if plain is None:
+            self.receive(data)
+            return None
+        name, argument, said = plain
+        self._input.passed_by(len(data))
+        talk, link = self._talk, self.link
+        transaction = talk.transaction
+        if name in called:
+            try:
+                reply = called[name](argument)
+            except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
+                reply = self._out.fail(error)
+        else:
+            reply = self._run(name, argument)
+            self._plain = self._what_is_plain()
+        if reply[0] == "2" and not talk.quitting:
+            world = talk.world
+            world.journal.append(
+                Command(world.clock.now(), link.protocol, name, said, self._account, link.session, reply)
+            )
+        elif talk.reader is not None:
+            self._text_command = (name, None)
+        else:
+            self._conclude(name, argument, said, reply, transaction)
+            return None
+        return self._out.rendered(reply)
+
+    def _answer_text(self, data: bytes) -> bytes | None:
+        talk, link = self._talk, self.link
+        reader = talk.reader
+        assert reader is not None  # the caller looks
+        self._input.passed_by(len(data))
+        end = reader.feed(data)
+        if end < 0:
+            return b""
+        if end < len(data):
+            self._input.give_back(data[end:])
+        if end < len(data) or self._text_command[0] != "DATA" or link.protocol != "smtp":
+            self._end_text()
+            return None
+        transaction = talk.transaction
+        assert transaction is not None  # there is no text outside of one
+        self._refusals = [None]
+        replies, message = self._deliver()
+        reply = replies[0]
+        if reply[0] != "2" or message is None:
+            self._asked = [" ".join(transaction.recipients)]
+            self._settle(transaction, replies, message)
+            return None
+        self._out.forgive()
+        talk.world.journal.append(Command(message.received_at, "smtp", "DATA", "", self._account, link.session, reply))
+        return self._out.rendered(reply)
+
     def receive_eof(self) -> None:
         """The client will send no more. A line or a text without its end is nothing."""
+        self._plain = None
         self._eof = True
 
     def notify(self) -> None:
@@ -116,9 +171,30 @@ class SmtpSession:
                     out.end(Close())
                 break
             steps += 1
+        if self._talk.starting_tls:
+            lines.drop_rest()
         if lines.data:
             lines.compact()
+        self._plain = self._what_is_plain()
         return out.take()
+
+    def _what_is_plain(self) -> Mapping[str, Callable[[str | None], str]] | None:
+        talk, out = self._talk, self._out
+        if (
+            self._input.holds_anything
+            or self._held is not None
+            or self._next_world is not None
+            or self._eof
+            or self._unwelcome
+            or out.ended
+            or out.login_refused
+            or talk.starting_tls
+            or talk.login.exchange is not None
+            or (talk.login.account or "") != self._account
+            or self._interpreter is None
+        ):
+            return None
+        return {} if talk.needs_tls else self._interpreter.called
 
     @property
     def busy(self) -> bool:
@@ -141,12 +217,14 @@ class SmtpSession:
 
     def timed_out(self) -> None:
         """Say farewell."""
+        self._plain = None
         if not self._out.ended:
             self._out.say("421 4.4.2 Timeout: the client was silent for too long")
             self._out.end(Close())
 
     def tls_started(self, info: TLSInfo) -> None:
         """Forget what was learnt in plain text (RFC 3207 section 4.2)."""
+        self._plain = None
         self._input.drop_rest()
         self._talk.forget()
         if self._interpreter is not None:
@@ -154,10 +232,12 @@ class SmtpSession:
 
     def rebind(self, world: World) -> None:
         """Belong to ``world`` from the next command outside a transaction on."""
+        self._plain = None
         self._next_world = world
 
     def connection_lost(self) -> None:
         """Hide a secret that was cut short, give the interpreter back."""
+        self._plain = None
         self._out.ended = True
         self._input.hide_rest(secret=self._talk.login.exchange is not None or self._out.login_refused)
         self._input.drop_rest()
@@ -180,14 +260,6 @@ class SmtpSession:
             self._read_text(self._input.take_rest())
             return self._held is not None
         answer = talk.login.exchange is not None
-        if not (answer or self._out.login_refused):
-            plain = self._input.take_plain()
-            if plain is not None:
-                if self._next_world is not None:
-                    self._enter_next_world()
-                name, rest = plain.groups()
-                self._dispatch(name.decode().upper(), (rest.decode().strip(" ") or None) if rest else None)
-                return True
         taken = self._input.take_line(secret=answer, odd_is_secret=self._out.login_refused)
         if taken is None:
             return False
@@ -223,11 +295,6 @@ class SmtpSession:
             self._held = (command, argument, None)
         else:
             self._ask_about_message()
-
-    def _ask_about_message(self) -> None:
-        """Have the fate of the message decided, recipient by recipient."""
-        self._asked, self._refusals = self._talk.whom_to_ask(), []
-        self._held = ("MESSAGE", self._asked[0], None)
 
     # Commands
 
@@ -266,115 +333,3 @@ class SmtpSession:
                 self._end_text()
         else:
             self._dispatch(command, argument)
-
-    def _dispatch(self, name: str, argument: str | None, verdict: Verdict | None = None) -> None:
-        """The one way to a command: what the faults say about it comes first, unless they were asked already."""
-        said = shown(name, argument) if name == "AUTH" else argument or ""
-        if verdict is None:
-            verdict = self.link.command(name, said, self._talk.login.account)
-        if verdict is None:
-            self._carry_out(name, argument, said, None)
-        elif verdict.delay_seconds > 0:
-            self._out.act(Pause(verdict.delay_seconds))
-            self._stopped = True
-            self._held = (name, argument, replace(verdict, delay_seconds=0.0))
-        elif verdict.drop:
-            self._out.end(Abort())
-        else:
-            self._carry_out(name, argument, said, verdict.reply)
-
-    def _carry_out(self, name: str, argument: str | None, said: str, refusal: str | None) -> None:
-        """``said``: the argument as events show it; ``refusal``: what a fault has the command answered by, without
-        being carried out."""
-        if name == "MESSAGE":
-            self._decide(refusal)
-            return
-        if name == "GREETING":
-            self._greet(refusal)
-            return
-        talk = self._talk
-        transaction = talk.transaction
-        if refusal is None:
-            reply = self._run(name, argument)
-        else:
-            reply = refusal
-            if name == "RCPT" and transaction is not None:
-                transaction.refused += 1
-        if name == "BDAT" and talk.reader is not None:
-            if not reply:
-                self._ask_about_message()
-                return
-            talk.end_chunk(reply)
-        kind = reply[:1]
-        if kind == "3" and reply[:3] in ("354", "334"):
-            # The command goes on; it is recorded at its completion reply.
-            self._text_command = (name, None)
-            self._out.say(reply)
-            return
-        if kind in ("4", "5"):
-            record_refusal(talk.world, self.link, name, argument, talk.login.account, reply, transaction)
-        self._out.answer(name, said, reply)
-        if talk.starting_tls:
-            self._input.drop_rest()
-            self._stopped = True
-
-    def _greet(self, refusal: str | None) -> None:
-        reply = self._talk.greeting() if refusal is None else refusal
-        self._unwelcome = code_of(reply) >= 400
-        self._out.say(reply)
-        if code_of(reply) == 421:
-            self._out.end(Close())
-
-    def _decide(self, refusal: str | None) -> None:
-        """Take what the faults say about the next recipient (by SMTP, about all) of a message that has come whole;
-        after the last one, deliver."""
-        self._refusals.append(refusal)
-        if len(self._refusals) < len(self._asked):
-            self._held = ("MESSAGE", self._asked[len(self._refusals)], None)
-            return
-        talk, asked = self._talk, self._asked
-        transaction, account, message = talk.transaction, talk.login.account, None
-        try:
-            replies, message = talk.message(self._refusals)
-        except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
-            replies = [self._out.fail(error)] * len(asked)
-        for recipients, reply in zip(asked, replies, strict=True):
-            if reply[:1] == "2":
-                self._out.forgive()
-            else:
-                record_refusal(talk.world, self.link, "MESSAGE", recipients, account, reply, transaction, message)
-        command, argument = self._text_command
-        if len(replies) == 1:
-            self._out.answer(command, argument or "", replies[0])
-        else:
-            self._out.answer_each(command, argument or "", replies)
-
-    def _run(self, name: str, argument: str | None) -> str:
-        if self._unwelcome and name != "QUIT":
-            return "503 5.5.1 The server does not serve you: send QUIT"
-        talk = self._talk
-        if name not in talk.capabilities.commands:
-            return f"500 5.5.1 There is no command {printable(name)}"
-        if talk.needs_tls and talk.tls_missing(name):
-            return "530 5.7.0 Must issue a STARTTLS command first"
-        if argument is not None and name not in _UTF8_COMMANDS and not argument.isascii():
-            return "501 5.5.4 The argument is not ASCII"
-        try:
-            assert self._interpreter is not None  # given back only when the connection is lost
-            return self._interpreter.run(name, argument)
-        except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
-            return self._out.fail(error)
-
-    def _answer_challenge(self, line: bytes) -> None:
-        """An answer to a 334 belongs to its AUTH: it is no command of its own."""
-        exchange = self._talk.login.exchange
-        assert exchange is not None  # the caller looks
-        mechanism = exchange.mechanism.name
-        try:
-            reply = self._talk.login.answer(self._talk.world, line)
-        except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
-            reply = self._out.fail(error)
-        if reply.startswith("334"):
-            self._out.say(reply)
-        else:
-            self._out.answer("AUTH", mechanism, reply)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import socket
-import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +17,7 @@ from mockmail.wire.connections import Connections, SessionFactory
 from mockmail.wire.contract import SLICE_BYTES, Close, Link, Pause, Session, StartTLS
 from mockmail.wire.faults import Fault
 from mockmail.wire.handshakes import Handshake
+from mockmail.wire.sockets import input_waits, reset_on_close
 from mockmail.wire.stream import Stream
 from mockmail.wire.tampering import FaultSeam, HalfClose, Step
 from mockmail.wire.tls import drop_plain_text, start_tls, tls_info
@@ -29,11 +28,10 @@ if TYPE_CHECKING:
     from mockmail.wire.listener import Listener
     from mockmail.wire.runtime import Runtime
 
-__all__ = ["Connection", "Connections", "SessionFactory", "reset_on_close"]
+__all__ = ["Connection", "Connections", "SessionFactory"]
 
 FAREWELL_SECONDS = 2.0
 """How long a client may go on sending after we have closed our side."""
-_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Connection(asyncio.Protocol):
@@ -129,14 +127,30 @@ class Connection(asyncio.Protocol):
         self._heard_at = self._loop.time()
         if self._tls is not None:
             self._tls.unspoken = False
-        self._record.received(data)
+        # Of what is asked for each piece of input only attributes are read: calls were a tenth of its cost.
+        faults = self._connections.faults
+        held = self._held or self._writing_paused or (faults is not None and (faults.rules or self._seam.at_work))
         # What the session wakes us for while it receives, the pull below does.
         self._pull_is_due = True
+        answer = None
         try:
-            self.session.receive(data)
+            if held:
+                self._record.received(data)
+                self.session.receive(data)
+            else:
+                answer = self.session.answer(data)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
+        if answer is not None:
+            self._pull_is_due = False
+            self._record.exchanged(data, answer)
+            if answer:
+                self._transport.write(answer)
+                if self._writing_paused:
+                    self._read_or_not()
             return
+        if not held:
+            self._record.received(data)
         self._pull()
 
     def eof_received(self) -> bool:
@@ -248,8 +262,7 @@ class Connection(asyncio.Protocol):
         session = self.session
         try:
             faults, seam = self._connections.faults, self._seam
-            # Of what is asked at each pull only attributes are read: calls were a tenth of the pull.
-            if faults is not None and (faults.rules or seam.tampering or seam.ended) and seam.watches_output:
+            if faults is not None and (seam.at_work or faults.acts_on_bytes):
                 # So little that it has bytes of one command only: the one a fault may have been armed for.
                 one = session.outgoing(1)
                 self._actions.extend(seam.apply(one, busy=session.busy))
@@ -354,7 +367,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         self._closing = True
         self._actions.clear()
-        if self._eof or not self._transport.can_write_eof() or not _input_waits(self._socket):
+        if self._eof or not self._transport.can_write_eof() or not input_waits(self._socket):
             self._transport.close()
             return
         # Closing now would answer the unread input with a reset, which overtakes and destroys our last words.
@@ -431,15 +444,3 @@ class Connection(asyncio.Protocol):
             self.data_received(bytes(early))
         else:
             self._pull()
-
-
-def reset_on_close(connected: socket.socket) -> None:
-    """Have the socket's end be a RST."""
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-
-
-def _input_waits(connected: socket.socket) -> bool:
-    try:
-        return bool(connected.recv(1, socket.MSG_PEEK))
-    except OSError:
-        return False

@@ -135,6 +135,11 @@ class Session(Protocol):
         """Take bytes. Commands are carried out in order, and each begins when the response to the one before it
         has been pulled whole."""
 
+    def answer(self, data: bytes) -> bytes | None:
+        """:meth:`receive`, and the response where that is all there is to do: the short way of what is answered at
+        once. Called while bytes may be sent and no fault is set, so of faults nothing is asked. ``b""``: there is
+        nothing to say; ``None``: a pull is due. Unless it is, no property of the session is another than before."""
+
     def receive_eof(self) -> None:
         """The client will send no more; what it did send is still answered, then :class:`Close` follows."""
 

@@ -8,9 +8,10 @@ import socket
 from typing import TYPE_CHECKING
 
 from mockmail.errors import ConfigurationError
-from mockmail.wire.connection import Connection, reset_on_close
+from mockmail.wire.connection import Connection
 from mockmail.wire.connections import Connections, SessionFactory
 from mockmail.wire.contract import Link
+from mockmail.wire.sockets import reset_on_close
 from mockmail.wire.stream import Stream
 from mockmail.wire.tls import accept_tls
 

@@ -91,27 +91,24 @@ class Tampering:
 class FaultSeam:
     """A connection's commands on their way through the plan of faults, and its output on the way back."""
 
-    __slots__ = ("_connections", "_link", "_record", "ended", "tampering")
+    __slots__ = ("_connections", "_ended", "_link", "_record", "_tampering", "at_work")
 
     def __init__(self, connections: Connections, link: Link, record: Record) -> None:
         self._connections = connections
         self._link = link
         self._record = record
-        self.tampering: Tampering | None = None
+        self._tampering: Tampering | None = None
         """The fault at work on the output of the present command."""
-        self.ended: Tampering | None = None
+        self._ended: Tampering | None = None
         """The one before, of which the end is still to be carried out."""
-
-    @property
-    def watches_output(self) -> bool:
-        """Whether output must come one command at a time and go through :meth:`apply`."""
-        plan = self._connections.faults
-        return (plan is not None and plan.acts_on_bytes) or self.tampering is not None or self.ended is not None
+        self.at_work = False
+        """Whether there is one: then output has to come one command at a time, and go through :meth:`apply`."""
 
     def connect(self, fault: Fault) -> list[Step]:
         """A fault of the connection itself acts on its greeting. Returns what comes before that."""
         self._record.note(f"fault: {fault.description}")
-        self.tampering = Tampering(fault) if fault.acts_on_bytes else None
+        if fault.acts_on_bytes:
+            self._tamper(fault)
         verdict = fault.verdict()
         if verdict is None:
             return []
@@ -124,9 +121,9 @@ class FaultSeam:
         plan = self._connections.faults
         if plan is None or not plan.rules:
             return None
-        if self.tampering is not None and self.tampering.begun:
+        if self._tampering is not None and self._tampering.begun:
             # Without output yet this is the same command still: LMTP asks about each recipient before it answers.
-            self.ended, self.tampering = self.tampering, None
+            self._ended, self._tampering = self._tampering, None
         try:
             fault = plan.match(self._link.protocol, name, arguments, account, self._link.session)
         except Exception as error:  # noqa: BLE001 - of a predicate of the user's; raised in the test
@@ -136,18 +133,22 @@ class FaultSeam:
             return None
         self._record.note(f"fault: {fault.description}")
         if fault.acts_on_bytes:
-            self.tampering = Tampering(fault)
+            self._tamper(fault)
         return fault.verdict()
+
+    def _tamper(self, fault: Fault) -> None:
+        self._tampering, self.at_work = Tampering(fault), True
 
     def apply(self, actions: Iterable[Action], *, busy: bool) -> list[Step]:
         """``actions`` of one command as they are to be done; unless ``busy`` they are its last."""
         steps: list[Step] = list(actions)
-        if self.tampering is not None:
-            steps = self.tampering.apply(steps)
+        if self._tampering is not None:
+            steps = self._tampering.apply(steps)
             if not busy:
-                steps += self.tampering.end()
-                self.tampering = None
-        if self.ended is not None:
-            steps[:0] = self.ended.end()
-            self.ended = None
+                steps += self._tampering.end()
+                self._tampering = None
+        if self._ended is not None:
+            steps[:0] = self._ended.end()
+            self._ended = None
+        self.at_work = self._tampering is not None
         return steps

@@ -7,7 +7,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -28,12 +28,14 @@ REPORT_LINES = 60
 SECRET = "***"
 
 Side = Literal["C", "S", "*"]
+_Sides = Literal["C", "S", "*", "C+S"]
 _ODD = re.compile(r"[^\x20-\x7e]")
 
 
-_Chunk: TypeAlias = "tuple[float, Side, int, bytes, int, bytes]"
+_Chunk: TypeAlias = "tuple[float, _Sides, int, bytes, int, bytes]"
 """When, who, where among that side's bytes, the bytes (of a long chunk its beginning), their full number, and of a long
-chunk its end. A plain tuple: one is made for each piece of traffic."""
+chunk its end; of an exchange (``"C+S"``) what was received, the number of all bytes, and what was sent. A plain tuple:
+one is made for each piece of traffic."""
 
 
 def _chunk_text(chunk: _Chunk, secrets: Sequence[tuple[int, int]]) -> str:
@@ -112,6 +114,22 @@ class Record:
         if room_bytes <= 0:
             self._make_room()
 
+    def exchanged(self, received: bytes, sent: bytes) -> None:
+        """Bytes received, and those sent for them at once: :meth:`received` and :meth:`sent` in one step."""
+        size, answer_size = len(received), len(sent)
+        if not answer_size or size > LONG_CHUNK_BYTES or answer_size > LONG_CHUNK_BYTES:
+            self.received(received)
+            if sent:
+                self.sent(sent)
+            return
+        offset, size_of_both = self.received_bytes, size + answer_size
+        self.received_bytes = offset + size
+        self.sent_bytes += answer_size
+        self._keep((self._clock(), "C+S", offset, received, size_of_both, sent))
+        self._room_bytes = room_bytes = self._room_bytes - size_of_both - CHUNK_OVERHEAD_BYTES
+        if room_bytes <= 0:
+            self._make_room()
+
     def note(self, text: str) -> None:
         """Something that happened besides bytes, such as a finished TLS handshake."""
         self._keep_long("*", 0, text.encode("latin-1", "replace") + b"\n")
@@ -128,8 +146,10 @@ class Record:
         secrets.append((start, stop))
         if len(secrets) > SECRETS:
             # Bytes between the head and the tail are no longer there to be hidden.
-            head_ends = max((chunk[2] + chunk[4] for chunk in self._head if chunk[1] == "C"), default=0)
-            tail_begins = min((chunk[2] for chunk in self._tail or () if chunk[1] == "C"), default=self.received_bytes)
+            head = [chunk for chunk in _one_sided(self._head) if chunk[1] == "C"]
+            tail = [chunk for chunk in _one_sided(self._tail or ()) if chunk[1] == "C"]
+            head_ends = max((chunk[2] + chunk[4] for chunk in head), default=0)
+            tail_begins = min((chunk[2] for chunk in tail), default=self.received_bytes)
             self._secrets = [pair for pair in secrets if pair[0] < head_ends or pair[1] > tail_begins]
 
     def _keep_long(self, side: Side, offset: int, data: bytes) -> None:
@@ -256,10 +276,21 @@ class Transcript(Conversations):
         return [picture for picture in pictures if picture.lines]
 
 
+def _one_sided(chunks: Iterable[_Chunk]) -> Iterator[_Chunk]:
+    """The same with exchanges taken apart."""
+    for chunk in chunks:
+        at, sides, offset, received, _, sent = chunk
+        if sides == "C+S":
+            yield at, "C", offset, received, len(received), b""
+            yield at, "S", 0, sent, len(sent), b""
+        else:
+            yield chunk
+
+
 def _lines(chunks: tuple[_Chunk, ...], secrets: Sequence[tuple[int, int]]) -> list[tuple[float, str]]:
     """Chunks as lines; a line in several chunks of one side is one line."""
     lines: list[tuple[float, str]] = []
-    for side, group in itertools.groupby(chunks, key=lambda chunk: chunk[1]):
+    for side, group in itertools.groupby(_one_sided(chunks), key=lambda chunk: chunk[1]):
         said_by_one = list(group)
         at = said_by_one[0][0]
         said = "".join(_chunk_text(chunk, secrets) for chunk in said_by_one).replace("\r\n", "\n")

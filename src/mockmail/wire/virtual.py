@@ -11,9 +11,9 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from mockmail.wire.connection import reset_on_close
 from mockmail.wire.connections import Connections
 from mockmail.wire.listener import Listener
+from mockmail.wire.sockets import reset_on_close
 from mockmail.wire.transcript import Record
 
 if TYPE_CHECKING:

@@ -51,6 +51,9 @@ class LineSession:
         self._crash("greeting")
         self.queue.append(b"hello\r\n")
 
+    def answer(self, data: bytes) -> None:
+        self.receive(data)
+
     def receive(self, data: bytes) -> None:
         self._crash("receive")
         self.received.append(data)
