@@ -20,6 +20,7 @@ _uid_of = attrgetter("uid")
 _NO_FLAGS: frozenset[str] = frozenset()
 _interned: dict[frozenset[str], frozenset[str]] = {_NO_FLAGS: _NO_FLAGS}
 SYSTEM_FLAGS = {flag.lower(): flag for flag in ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")}
+_AS_SPELLED = frozenset(SYSTEM_FLAGS.values())
 _INTERNED_LIMIT = 4096
 
 
@@ -145,6 +146,8 @@ class Mailbox:
 
     def spelled(self, flags: Iterable[str]) -> frozenset[str]:
         """``flags`` as this mailbox spells them: a keyword keeps the case in which it was first used."""
+        if isinstance(flags, frozenset) and flags <= _AS_SPELLED:
+            return _intern(flags)
         known = self.keywords
         result = []
         for flag in flags:

@@ -300,6 +300,12 @@ class Store:
         if not entries or not parts:
             return
         now, name = self._world.clock.now(), mailbox.name
+        if len(entries) == len(parts) == 1:
+            entry, (part, peeked) = entries[0], parts[0]
+            self._world.journal.append(
+                Fetched(now, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message, part, peeked)
+            )
+            return
 
         fetched, fetched_parts = tuple(entries), tuple(parts)
 

@@ -105,6 +105,10 @@ class LineReader:
         if self.discarding:
             self._discard()
 
+    def passed_by(self, count: int) -> None:
+        """Count bytes that never came here, as nothing waited."""
+        self._offset += count
+
     def clear(self) -> None:
         """Forget what was not read yet."""
         self._offset += len(self._buffer)
@@ -116,6 +120,11 @@ class LineReader:
     def waiting(self) -> bool:
         """Whether bytes wait."""
         return self._next < len(self._buffer)
+
+    @property
+    def holds_anything(self) -> bool:
+        """Whether bytes wait, or are being thrown away."""
+        return self.waiting or self.discarding
 
     @property
     def position(self) -> int:

@@ -56,6 +56,16 @@ class States:
         self._outlived = False
         """Whether a reset took the maildrop away."""
 
+    def reads_maildrop(self, address: str | None) -> bool:
+        """Whether the client is at its maildrop, which is that of ``address``, and nothing came between."""
+        transaction = self.transaction
+        return (
+            transaction is not None
+            and transaction.account.address == address
+            and not self._outlived
+            and self.next_world is None
+        )
+
     def greeting(self) -> str:
         """The banner, with a timestamp when there is APOP (RFC 1939 section 7)."""
         world = self.world

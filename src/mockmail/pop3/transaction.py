@@ -24,6 +24,7 @@ SLICE_BYTES = 64 * 1024
 SLICE_LINES = 1000
 """Listings and lines looked at in one go: about half a millisecond."""
 
+_SEEN = frozenset({"\\Seen"})
 _HEADER_END = re.compile(rb"\A\r?\n|\r?\n\r?\n")
 _POPLIB_LINE_BYTES = 2048
 """The longest line, with its end, that Python's poplib reads."""
@@ -129,6 +130,24 @@ class Transaction:
         self._note_long_line(number, entry.message.raw)
         return Reply(f"+OK {entry.message.size} octets", self._whole(int(number), entry))
 
+    def retrieved(self, number: str) -> tuple[str, bytes] | None:
+        """RETR of a message that goes out in one piece and has nothing odd, as most: the first line, and the lines
+        before the last dot. ``None``: it is for :meth:`retr`."""
+        entry = self._maildrop.entry(int(number))
+        if entry is None:
+            return None
+        raw = entry.message.raw
+        if (
+            len(raw) > SLICE_BYTES
+            or (self._ascii_headers and not raw.isascii())
+            or not raw.endswith(b"\r\n")
+            or _has_line_above(raw, _POPLIB_LINE_BYTES)
+        ):
+            return None
+        self._sent_whole(int(number), entry)
+        has_dots = raw.startswith(b".") or raw.rfind(b"\r\n.") >= 0
+        return f"+OK {len(raw)} octets", b"".join(dot_stuffed(raw)) if has_dots else raw
+
     def top(self, number: str, lines: str) -> Reply:
         """TOP msg n."""
         count = message_number(lines)
@@ -211,11 +230,14 @@ class Transaction:
 
     def _whole(self, number: int, entry: Entry) -> Body:
         yield from dot_stuffed(entry.message.raw)
+        self._sent_whole(number, entry)
+
+    def _sent_whole(self, number: int, entry: Entry) -> None:
         self._downloaded.add(number)
         mailbox, store = self._maildrop.mailbox, self.world.store
         store.record_fetched(mailbox, [entry], [("full", False)], self._actor)
         if not (mailbox.read_only or self._maildrop.outdated):
-            store.change_flags(mailbox, [entry.uid], "add", ["\\Seen"], self._actor)
+            store.change_flags(mailbox, [entry.uid], "add", _SEEN, self._actor)
 
     def _beginning(self, entry: Entry, lines: int) -> Body:
         raw = entry.message.raw
