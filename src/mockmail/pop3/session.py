@@ -34,7 +34,7 @@ RESPONSE_LIMIT_BYTES = 510
 COMMANDS_IN_A_PULL = 200
 """Pipelined commands carried out before other connections have their turn: a few milliseconds at most."""
 
-_PLAIN_LINE = re.compile(rb"(?:(STAT|NOOP)|(LIST|RETR|DELE) ([0-9]{1,10}))\r\n", re.IGNORECASE)
+_PLAIN_LINE = re.compile(rb"(?:(STAT|NOOP)|(LIST|UIDL|RETR|DELE) ([0-9]{1,10}))\r\n", re.IGNORECASE)
 T = TypeVar("T")
 
 _BROKEN = "-ERR [SYS/TEMP] the server met an error of its own"
@@ -137,6 +137,9 @@ class Pop3Session:
             text, lines = retrieved
             self._states.record(name, said, text)
             return b"%b\r\n%b.\r\n" % (text.encode("ascii"), lines)
+        if name not in self._states.capabilities.commands:
+            self.receive(data)
+            return None
         self._lines.passed_by(len(data))
         self._command, self._said = Command(name, (said,) if number else ()), said
         return self._attempt(self._states.answer, self._command)

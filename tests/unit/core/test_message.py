@@ -1,5 +1,9 @@
+import copy
 import datetime
+import pickle
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -170,3 +174,39 @@ def test_a_report_is_read_once(make):
     assert report is bounce.report
     assert [(one.recipient, one.status) for one in report.recipients] == [("bob@example.test", "5.1.1")]
     assert make(b"Subject: Hi\r\n\r\nHello").report is None
+
+
+def test_pieces_are_joined_when_somebody_looks(make):
+    message = make([RAW[:10], b"", RAW[10:]], trace_length=25)
+    assert message.size == len(RAW)
+    assert message.raw == RAW
+    assert message.raw is message.raw
+    assert message.original == RAW[25:]
+    assert message.size == len(RAW)
+    assert message.subject == make().subject
+
+
+def test_any_thread_may_be_the_first_to_look(make):
+    for _ in range(50):
+        message = make([RAW[:10], RAW[10:]])
+        begin = threading.Barrier(4)
+
+        def look(message=message, begin=begin):
+            begin.wait()
+            return message.raw
+
+        with ThreadPoolExecutor(4) as pool:
+            assert [one.result() for one in [pool.submit(look) for _ in range(4)]] == [RAW] * 4
+
+
+def test_a_name_that_there_is_not_is_an_attribute_error(make):
+    with pytest.raises(AttributeError, match="'Message' object has no attribute 'body'"):
+        _ = make([RAW]).body
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda message: pickle.loads(pickle.dumps(message))])
+def test_a_message_in_pieces_can_be_copied(make, copied):
+    message = make([RAW[:10], RAW[10:]])
+    assert copied(message).raw == RAW
+    assert message.raw == RAW
+    assert copied(message).raw == RAW

@@ -18,6 +18,7 @@ class Client:
         self.link = Link(
             protocol, f"{protocol}-1", tls=tls, redact=lambda start, stop: self.redacted.append((start, stop))
         )
+        self._no_fault = self.link.command
         self.actions: list[Action] = []
         self.session = SmtpSession(self.link, self.world, **options)
 
@@ -38,14 +39,16 @@ class Client:
 
     def say(self, *lines: str | bytes) -> str:
         """Send lines in one piece; the last reply, without CRLF."""
-        data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\r\n" for line in lines)
-        self.session.receive(data)
-        return self.pull().split("\r\n")[-2]
+        return self.converse(*lines)[-1]
 
     def converse(self, *lines: str | bytes) -> list[str]:
         """Send lines in one piece; all reply lines, without CRLF."""
-        self.session.receive(b"".join((line if isinstance(line, bytes) else line.encode()) + b"\r\n" for line in lines))
-        return self.pull().split("\r\n")[:-1]
+        data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\r\n" for line in lines)
+        # As a connection does, which has the long way gone as soon as a fault is set.
+        take = self.session.answer if self.link.command == self._no_fault else self.session.receive
+        answer = take(data)
+        said = self.pull() if answer is None else answer.decode()
+        return said.split("\r\n")[:-1]
 
     def mail(self, *recipients: str, text: bytes = b"Subject: x\r\n\r\ntext\r\n", sender: str = "a@b.test") -> str:
         rcpt = [f"RCPT TO:<{recipient}>" for recipient in recipients or ("bob@example.test",)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 
 import pytest
 
@@ -139,6 +140,46 @@ def test_what_a_callback_puts_off_is_done_soon(loop, pair):
     loop.remove_reader(one)
     once(loop)
     assert called == ["soon"]
+
+
+def test_what_a_reader_wants_of_the_loop_is_done_though_input_goes_on(loop, pair):
+    one, other = pair
+    done = []
+
+    def read():
+        data = one.recv(1)
+        other.send(data)  # there is something to read again at once
+        if len(done) == 0:
+            done.append("asked")
+            loop.call_soon(done.append, "soon")
+        elif done == ["asked", "soon"]:
+            loop.call_later(0.001, done.append, "later")
+            done.append("put off")
+        elif "later" in done:
+            loop.stop()
+
+    loop.add_reader(one, read)
+    other.send(b"x")
+    loop.run_forever()
+    assert done == ["asked", "soon", "put off", "later"]
+
+
+def test_another_thread_is_heard_though_input_goes_on(loop, pair):
+    one, other = pair
+    loop.add_reader(one, lambda: other.send(one.recv(1)))
+    other.send(b"x")
+    thread = threading.Thread(target=loop.call_soon_threadsafe, args=(loop.stop,))
+    loop.call_soon(thread.start)
+    loop.run_forever()
+    thread.join()
+
+
+def test_a_timer_that_was_there_is_kept_though_input_goes_on(loop, pair):
+    one, other = pair
+    loop.add_reader(one, lambda: other.send(one.recv(1)))
+    other.send(b"x")
+    loop.call_later(0.01, loop.stop)
+    loop.run_forever()
 
 
 def test_asyncio_has_its_own_sockets_beside_ours(loop, pair):

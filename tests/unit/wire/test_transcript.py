@@ -36,6 +36,31 @@ def test_lines_of_both_sides_below_a_header(transcript, record):
     assert session.times == (7.0,) * 5
 
 
+def test_an_exchange_is_what_both_sides_said(record):
+    record.received(b"a")
+    record.exchanged(b" PASS secret\r\n", b"+OK\r\n")
+    record.redact(7, 13)
+    record.exchanged(b"text\r\n", b"")
+    record.exchanged(b"x" * 5000 + b"\r\n", b"+OK 2\r\n")
+    record.exchanged(b"RETR\r\n", b"y" * 5000 + b"\r\n")
+    lines = record.picture().lines
+    assert lines[:3] == ("C: a PASS ***", "S: +OK", "C: text")
+    assert [line[:5] for line in lines[3:]] == ["C: xx", "S: +O", "C: RE", "S: yy"]
+    assert "bytes …" in lines[3]
+    assert "bytes …" in lines[6]
+    assert (record.received_bytes, record.sent_bytes) == (1 + 14 + 6 + 5002 + 6, 5 + 7 + 5002)
+
+
+def test_memory_of_exchanges_is_bounded(record):
+    for number in range(5000):
+        record.exchanged(b"NOOP %d\r\n" % number, b"250 OK\r\n")
+    lines = record.picture().lines
+    assert lines[0] == "C: NOOP 0"
+    assert lines[-2:] == ("C: NOOP 4999", "S: 250 OK")
+    assert any(line.startswith("*: … ") for line in lines)
+    assert len(lines) < 1500
+
+
 def test_what_cannot_be_printed_is_escaped(record):
     record.received(b"NOOP\x00\xff\x1b[31m\r\rx\n")
     assert record.picture().lines == (r"C: NOOP\x00\xff\x1b[31m\x0d\x0dx",)
