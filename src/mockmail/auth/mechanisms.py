@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from types import MappingProxyType
 
 from mockmail.auth.cram import CramMD5Mechanism
@@ -26,6 +25,7 @@ from mockmail.auth.oauth import OAuthBearerMechanism, XOAuth2Mechanism
 from mockmail.auth.plain import AnonymousMechanism, ExternalMechanism, LoginMechanism, PlainMechanism
 from mockmail.auth.sasl import Exchange, Failure, Mechanism, Secrets
 from mockmail.auth.scram import ScramMechanism
+from mockmail.config import Settings
 from mockmail.core.world import World
 from mockmail.errors import ConfigurationError
 from mockmail.profiles import profile_named
@@ -72,10 +72,8 @@ def without_mechanisms(names: Iterable[str], *, hidden: bool = False) -> tuple[s
 
 def offered_mechanisms(world: World, link: Link) -> tuple[str, ...]:
     """The names to advertise on this connection now."""
-    names, advertised = _in_force(world, link)
-    if world.accounts.has_passwords:
-        return names
-    return tuple(name for name in names if not name.startswith("SCRAM-") or name in advertised)
+    names, without_passwords = _in_force(world, link)
+    return names if world.accounts.has_passwords else without_passwords
 
 
 def start_exchange(world: World, link: Link, name: str) -> Exchange | None:
@@ -92,34 +90,31 @@ def start_exchange(world: World, link: Link, name: str) -> Exchange | None:
     return Exchange(mechanism, on_failure=record)
 
 
-def _in_force(world: World, link: Link) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The names that are understood here, and those of them that ``advertise`` names."""
-    settings = world.settings
-    tls = link.tls
-    return _configured(
-        settings.profile,
-        tuple(settings.hide.get(link.protocol, ())),
-        tuple(settings.advertise.get(link.protocol, ())),
-        certified=tls is not None and bool(tls.certified_names),
-        bound=tls is not None and bool(tls.channel_bindings),
+def _in_force(world: World, link: Link) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names that are understood here, and those of them to advertise as long as no account has a password."""
+    protocol, tls = link.protocol, link.tls
+    certified = tls is not None and bool(tls.certified_names)
+    bound = tls is not None and bool(tls.channel_bindings)
+    return world.derived(
+        ("mechanisms", protocol, certified, bound),
+        lambda: _configured(world.settings, protocol, certified=certified, bound=bound),
     )
 
 
-@lru_cache(maxsize=64)
 def _configured(
-    profile: str, hide: tuple[str, ...], advertise: tuple[str, ...], *, certified: bool, bound: bool
-) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The names that the settings leave, and those that they advertise. ``certified``: whether the client's certificate
-    names somebody; ``bound``: whether the connection has data for channel binding."""
-    only = profile_named(profile).mechanisms
-    hidden = _mechanisms_in(hide)
-    advertised = _mechanisms_in(advertise)
+    settings: Settings, protocol: str, *, certified: bool, bound: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The same. ``certified``: whether the client's certificate names somebody; ``bound``: whether the connection has
+    data for channel binding."""
+    only = profile_named(settings.profile).mechanisms
+    hidden = _mechanisms_in(settings.hide.get(protocol, ()))
+    advertised = _mechanisms_in(settings.advertise.get(protocol, ()))
     names = [name for name in MECHANISMS if only is None or name in only or name in advertised]
     names += [name for name in advertised if name not in MECHANISMS]
     impossible = {"ANONYMOUS"} if certified else {"ANONYMOUS", "EXTERNAL"}
     impossible |= set() if bound else {name for name in names if name.endswith("-PLUS")}
     names = [name for name in names if name not in hidden and (name in advertised or name not in impossible)]
-    return tuple(names), frozenset(advertised)
+    return tuple(names), tuple([name for name in names if not name.startswith("SCRAM-") or name in advertised])
 
 
 def _mechanisms_in(names: Iterable[str]) -> tuple[str, ...]:

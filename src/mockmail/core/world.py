@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 from mockmail.config import Settings
 from mockmail.core.accounts import Accounts, AccountState
@@ -15,6 +16,8 @@ from mockmail.core.queue import Queue
 from mockmail.core.store import Store
 
 __all__ = ["World"]
+
+T = TypeVar("T")
 
 
 class World:
@@ -40,10 +43,20 @@ class World:
         self.store = Store(self)
         self.late = late if late is not None else []
         """Where a session puts mail that was begun in this world and arrived after it was retired."""
+        self._derived: dict[Hashable, Any] = {}
         self.retired = False
         """Set by a reset: a write into this world is late."""
         for address, password in (settings.users or {}).items():
             self.accounts.create(address, password=password, created_by="settings")
+
+    def derived(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """``compute()``, kept under ``key``: what follows from the settings, which never change in a world, is found
+        out once, not for each connection."""
+        try:
+            value: T = self._derived[key]
+        except KeyError:
+            value = self._derived[key] = compute()
+        return value
 
     def _make_mailbox(self, account: str, name: str) -> Mailbox:
         return Mailbox(account, name, self._next_uid_validity())

@@ -12,7 +12,7 @@ from mockmail.core.events import Command as CommandEvent
 from mockmail.core.events import SessionClosed, SessionOpened
 from mockmail.core.world import World
 from mockmail.pop3.authorization import Authorization, Outcome
-from mockmail.pop3.extensions import AUTHORIZATION, LOGIN_COMMANDS, TRANSACTION, capabilities_of
+from mockmail.pop3.extensions import AUTHORIZATION, LOGIN_COMMANDS, TRANSACTION, Capabilities, capabilities_of
 from mockmail.pop3.grammar import Command
 from mockmail.pop3.transaction import Reply, Transaction
 from mockmail.wire.contract import Link
@@ -48,7 +48,7 @@ class States:
     def __init__(self, link: Link, world: World) -> None:
         self.link = link
         self.world = world
-        self.capabilities = capabilities_of(world.settings)
+        self.capabilities = _capabilities_of(world)
         self.next_world: World | None = None
         """What a reset put in the place of ``world``; taken over by :meth:`take_world`."""
         self.authorization = Authorization(link, "")
@@ -96,7 +96,7 @@ class States:
             return
         if self.transaction is None:
             self.world = world
-            self.capabilities = capabilities_of(world.settings)
+            self.capabilities = _capabilities_of(world)
         else:
             self._outlived = True
             self.transaction.release()
@@ -212,6 +212,10 @@ class States:
             return text
         needed = _NEEDS_OF_CODES.get(match[2], _NEEDS_OF_OTHER_CODES)
         return text if needed <= self.capabilities.names else match[1] + text[match.end() :]
+
+
+def _capabilities_of(world: World) -> Capabilities:
+    return world.derived("pop3", lambda: capabilities_of(world.settings))
 
 
 def shown(command: Command) -> str:

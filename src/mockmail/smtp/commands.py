@@ -58,7 +58,10 @@ class Conversation:
         settings, secure = world.settings, self._link.secure
         self._origin: Origin | None = None
         """Where this client's messages come from, since the last of them."""
-        self.capabilities = capabilities_of(settings, self._link.protocol, facts=("tls",) if secure else ())
+        protocol = self._link.protocol
+        self.capabilities = world.derived(
+            (protocol, secure), lambda: capabilities_of(settings, protocol, facts=("tls",) if secure else ())
+        )
         self.needs_tls = settings.require_tls and not secure
         """Whether commands have to wait for TLS."""
         self.needs_login = settings.require_auth
