@@ -50,7 +50,7 @@ class _Stored:
 
     def __init__(
         self,
-        raw: bytes | Sequence[bytes],
+        raw: bytes | list[bytes],
         *,
         id: str,  # noqa: A002  the name of the field
         envelope: Envelope,
@@ -58,11 +58,13 @@ class _Stored:
         trace_length: int = 0,
     ) -> None:
         """``raw`` may come in pieces, which are joined when somebody looks: a large message costs no copy till then."""
-        if isinstance(raw, bytes):
+        self._pieces: Sequence[bytes] = ()
+        if not isinstance(raw, list):
             self.raw = raw
-            self._pieces: Sequence[bytes] = ()
-        else:
+        elif len(raw) > 1:
             self._pieces = raw
+        else:
+            self.raw = b"".join(raw)
         self.id = id
         self.envelope = envelope
         self.received_at = received_at

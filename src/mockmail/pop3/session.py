@@ -129,15 +129,13 @@ class Pop3Session:
             transaction = self._states.transaction
             assert transaction is not None  # or it would not be plain
             retrieved = transaction.retrieved(said)
-            if retrieved is None:
-                self.receive(data)
-                return None
-            self._lines.passed_by(len(data))
-            self._errors_in_a_row = 0
-            text, lines = retrieved
-            self._states.record(name, said, text)
-            return b"%b\r\n%b.\r\n" % (text.encode("ascii"), lines)
-        if name not in self._states.capabilities.commands:
+            if retrieved is not None:
+                self._lines.passed_by(len(data))
+                self._errors_in_a_row = 0
+                text, lines = retrieved
+                self._states.record(name, said, text)
+                return b"%b\r\n%b.\r\n" % (text.encode("ascii"), lines)
+        if name == "RETR" or name not in self._states.capabilities.commands:
             self.receive(data)
             return None
         self._lines.passed_by(len(data))
