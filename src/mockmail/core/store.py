@@ -116,8 +116,7 @@ class Store:
         this returns. One copy for each account. ``received`` is the trace header for copies that travel on; ``now``
         spares a look at the clock."""
         world = self._world
-        if now is None:
-            now = world.clock.now()
+        now = now or world.clock.now()
         world.journal.append(Accepted(now, message, actor.protocol, actor.session, actor.account))
         if world.accounts.has_quotas:
             decisions = within_quotas(world, decisions, len(message.original))
@@ -208,17 +207,20 @@ class Store:
         flags: Iterable[str],
         actor: Actor,
         origin: MailboxView | None = None,
+        *,
+        now: datetime.datetime | None = None,
     ) -> list[tuple[Entry, Entry]]:
-        """Change flags; (old, new) of those changed. All views but ``origin`` are told."""
+        """Change flags; (old, new) of those changed. All views but ``origin`` are told. ``now`` spares a look at the
+        clock."""
         with _without_collection(len(uids)):
             changed = mailbox.change_flags(uids, change, flags, origin)
         if changed:
-            now, name = self._world.clock.now(), mailbox.name
+            at, name = now or self._world.clock.now(), mailbox.name
 
             def event(pair: tuple[Entry, Entry]) -> FlagsChanged:
                 old, new = pair
                 return FlagsChanged(
-                    now,
+                    at,
                     actor.protocol,
                     actor.session,
                     actor.account,
@@ -230,7 +232,7 @@ class Store:
                     new.flags,
                 )
 
-            self._world.journal.append(_record(FlagsChanged, now, event, changed))
+            self._world.journal.append(_record(FlagsChanged, at, event, changed))
         return changed
 
     def copy(self, source: Mailbox, entries: Sequence[Entry], target: Mailbox, actor: Actor) -> list[Entry]:
@@ -294,16 +296,23 @@ class Store:
         return removed
 
     def record_fetched(
-        self, mailbox: Mailbox, entries: Sequence[Entry], parts: Sequence[tuple[str, bool]], actor: Actor
+        self,
+        mailbox: Mailbox,
+        entries: Sequence[Entry],
+        parts: Sequence[tuple[str, bool]],
+        actor: Actor,
+        *,
+        now: datetime.datetime | None = None,
     ) -> None:
-        """Record that a user agent read ``parts`` (name, peeked) of each of these messages."""
+        """Record that a user agent read ``parts`` (name, peeked) of each of these messages. ``now`` spares a look at
+        the clock."""
         if not entries or not parts:
             return
-        now, name = self._world.clock.now(), mailbox.name
+        at, name = now or self._world.clock.now(), mailbox.name
         if len(entries) == len(parts) == 1:
             entry, (part, peeked) = entries[0], parts[0]
             self._world.journal.append(
-                Fetched(now, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message, part, peeked)
+                Fetched(at, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message, part, peeked)
             )
             return
 
@@ -313,7 +322,7 @@ class Store:
             index, part_index = divmod(row, len(fetched_parts))
             entry, (part, peeked) = fetched[index], fetched_parts[part_index]
             return Fetched(
-                now,
+                at,
                 actor.protocol,
                 actor.session,
                 actor.account,
@@ -324,7 +333,7 @@ class Store:
                 peeked,
             )
 
-        self._world.journal.append(_record(Fetched, now, event, range(len(fetched) * len(fetched_parts))))
+        self._world.journal.append(_record(Fetched, at, event, range(len(fetched) * len(fetched_parts))))
 
     # Names
 

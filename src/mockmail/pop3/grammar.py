@@ -10,6 +10,7 @@ from mockmail.records import record
 __all__ = [
     "AUTH_LIMIT_BYTES",
     "COMMAND_LIMIT_BYTES",
+    "NUMBER_DIGITS",
     "BadCommand",
     "Command",
     "Line",
@@ -27,7 +28,7 @@ AUTH_LIMIT_BYTES = 12288 + 64
 """Longest AUTH command taken: its initial response (RFC 5034 section 4) may be a token of the length that RFC 4954
 gives to SMTP."""
 
-_NUMBER_DIGITS = 10
+NUMBER_DIGITS = 10
 _NAME_CHARACTERS = 16
 """How much of a first word is shown."""
 _NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e]")
@@ -252,7 +253,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def message_number(text: str) -> int | None:
     """A message-number or a count of lines, in decimal digits; ``None`` when it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS else None
 
 
 def first_word(line: bytes) -> str:

@@ -11,6 +11,7 @@ from mockmail.pop3.extensions import COMMANDS, LOGIN_COMMANDS
 from mockmail.pop3.grammar import (
     AUTH_LIMIT_BYTES,
     COMMAND_LIMIT_BYTES,
+    NUMBER_DIGITS,
     BadCommand,
     Command,
     Line,
@@ -34,7 +35,7 @@ RESPONSE_LIMIT_BYTES = 510
 COMMANDS_IN_A_PULL = 200
 """Pipelined commands carried out before other connections have their turn: a few milliseconds at most."""
 
-_PLAIN_LINE = re.compile(rb"(?:(STAT|NOOP)|(LIST|UIDL|RETR|DELE) ([0-9]{1,10}))\r\n", re.IGNORECASE)
+_PLAIN_LINE = re.compile(rb"(?:(STAT|NOOP)|(LIST|UIDL|DELE) ([0-9]{1,10}))\r\n", re.IGNORECASE)
 T = TypeVar("T")
 
 _BROKEN = "-ERR [SYS/TEMP] the server met an error of its own"
@@ -118,29 +119,44 @@ class Pop3Session:
     def answer(self, data: bytes) -> bytes | None:
         """A command on the maildrop that came alone and has a short response is carried out with nothing in between:
         the way by lines, faults and slices costs as much again."""
-        match = _PLAIN_LINE.fullmatch(data) if self._is_plain else None
+        if not self._is_plain:
+            self.receive(data)
+            return None
+        if data[:5].upper() == b"RETR ":
+            retrieved = self._retrieved(data)
+            if retrieved is None:
+                self.receive(data)
+            return retrieved
+        match = _PLAIN_LINE.fullmatch(data)
         if match is None:
             self.receive(data)
             return None
         bare_name, name_of_number, number = match.groups()
         name = (bare_name or name_of_number).decode("ascii").upper()
         said = number.decode("ascii") if number else ""
-        if name == "RETR":
-            transaction = self._states.transaction
-            assert transaction is not None  # or it would not be plain
-            retrieved = transaction.retrieved(said)
-            if retrieved is not None:
-                self._lines.passed_by(len(data))
-                self._errors_in_a_row = 0
-                text, lines = retrieved
-                self._states.record(name, said, text)
-                return b"%b\r\n%b.\r\n" % (text.encode("ascii"), lines)
-        if name == "RETR" or name not in self._states.capabilities.commands:
+        if name not in self._states.capabilities.commands:
             self.receive(data)
             return None
         self._lines.passed_by(len(data))
         self._command, self._said = Command(name, (said,) if number else ()), said
         return self._attempt(self._states.answer, self._command)
+
+    def _retrieved(self, data: bytes) -> bytes | None:
+        """The response to RETR, if that can be given at once."""
+        number = data[5:-2]
+        if not (data.endswith(b"\r\n") and number.isdigit() and len(number) <= NUMBER_DIGITS):
+            return None
+        states = self._states
+        assert states.transaction is not None  # or no command would be plain
+        now = states.world.clock.now()
+        retrieved = states.transaction.retrieved(int(number), now)
+        if retrieved is None:
+            return None
+        self._lines.passed_by(len(data))
+        self._errors_in_a_row = 0
+        text, lines = retrieved
+        states.record("RETR", number.decode("ascii"), text, now)
+        return b"".join((text.encode("ascii"), b"\r\n", lines, b".\r\n"))
 
     def receive_eof(self) -> None:
         """What was sent is still answered. Without a QUIT nothing is deleted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from math import ceil
 
 from mockmail.auth.mechanisms import offered_mechanisms
@@ -199,11 +200,13 @@ class States:
         elapsed = (self.world.clock.now() - last).total_seconds()
         return ceil(delay_seconds - elapsed) if elapsed >= 0 else 0
 
-    def record(self, name: str, said: str, reply: str) -> None:
-        """A command is done; ``said``: its arguments, as :func:`shown` gives them."""
+    def record(self, name: str, said: str, reply: str, now: datetime | None = None) -> None:
+        """A command is done; ``said``: its arguments, as :func:`shown` gives them; ``now`` spares a look at the
+        clock."""
         world = self.world
         account = "" if self.transaction is None else self.transaction.account.address
-        world.journal.append(CommandEvent(world.clock.now(), "pop3", name, said, account, self.link.session, reply))
+        at = now or world.clock.now()
+        world.journal.append(CommandEvent(at, "pop3", name, said, account, self.link.session, reply))
 
     def without_unknown_code(self, text: str) -> str:
         """Response codes are for clients that were told of them (RFC 2449 section 8, RFC 3206 section 3)."""

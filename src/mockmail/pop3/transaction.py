@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 from mockmail.core.accounts import AccountState
@@ -25,6 +26,7 @@ SLICE_LINES = 1000
 """Listings and lines looked at in one go: about half a millisecond."""
 
 _SEEN = frozenset({"\\Seen"})
+_FULL = (("full", False),)
 _HEADER_END = re.compile(rb"\A\r?\n|\r?\n\r?\n")
 _POPLIB_LINE_BYTES = 2048
 """The longest line, with its end, that Python's poplib reads."""
@@ -130,10 +132,10 @@ class Transaction:
         self._note_long_line(number, entry.message.raw)
         return Reply(f"+OK {entry.message.size} octets", self._whole(int(number), entry))
 
-    def retrieved(self, number: str) -> tuple[str, bytes] | None:
+    def retrieved(self, number: int, now: datetime) -> tuple[str, bytes] | None:
         """RETR of a message that goes out in one piece and has nothing odd, as most: the first line, and the lines
         before the last dot. ``None``: it is for :meth:`retr`."""
-        entry = self._maildrop.entry(int(number))
+        entry = self._maildrop.entry(number)
         if entry is None:
             return None
         raw = entry.message.raw
@@ -144,7 +146,7 @@ class Transaction:
             or _has_line_above(raw, _POPLIB_LINE_BYTES)
         ):
             return None
-        self._sent_whole(int(number), entry)
+        self._sent_whole(number, entry, now)
         has_dots = raw.startswith(b".") or raw.rfind(b"\r\n.") >= 0
         return f"+OK {len(raw)} octets", b"".join(dot_stuffed(raw)) if has_dots else raw
 
@@ -230,14 +232,14 @@ class Transaction:
 
     def _whole(self, number: int, entry: Entry) -> Body:
         yield from dot_stuffed(entry.message.raw)
-        self._sent_whole(number, entry)
+        self._sent_whole(number, entry, self.world.clock.now())
 
-    def _sent_whole(self, number: int, entry: Entry) -> None:
+    def _sent_whole(self, number: int, entry: Entry, now: datetime) -> None:
         self._downloaded.add(number)
         mailbox, store = self._maildrop.mailbox, self.world.store
-        store.record_fetched(mailbox, [entry], [("full", False)], self._actor)
+        store.record_fetched(mailbox, (entry,), _FULL, self._actor, now=now)
         if not (mailbox.read_only or self._maildrop.outdated):
-            store.change_flags(mailbox, [entry.uid], "add", _SEEN, self._actor)
+            store.change_flags(mailbox, (entry.uid,), "add", _SEEN, self._actor, now=now)
 
     def _beginning(self, entry: Entry, lines: int) -> Body:
         raw = entry.message.raw
