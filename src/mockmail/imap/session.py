@@ -77,9 +77,8 @@ class ImapSession:
         else:
             self._fresh = True
 
-    def answer(self, data: bytes) -> None:
-        """The same; the response always waits for a pull."""
-        self.receive(data)
+    answer = receive
+    """The same: the response always waits for a pull."""
 
     def receive_eof(self) -> None:
         """The client half-closed."""

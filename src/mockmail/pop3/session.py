@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,7 +10,6 @@ from mockmail.pop3.extensions import COMMANDS, LOGIN_COMMANDS
 from mockmail.pop3.grammar import (
     AUTH_LIMIT_BYTES,
     COMMAND_LIMIT_BYTES,
-    NUMBER_DIGITS,
     BadCommand,
     Command,
     Line,
@@ -35,7 +33,6 @@ RESPONSE_LIMIT_BYTES = 510
 COMMANDS_IN_A_PULL = 200
 """Pipelined commands carried out before other connections have their turn: a few milliseconds at most."""
 
-_PLAIN_LINE = re.compile(rb"(?:(STAT|NOOP)|(LIST|UIDL|DELE) ([0-9]{1,10}))\r\n", re.IGNORECASE)
 T = TypeVar("T")
 
 _BROKEN = "-ERR [SYS/TEMP] the server met an error of its own"
@@ -47,6 +44,9 @@ class Pop3Session:
     The maildrop is locked from login to the end of the session. After a reset of the server a session that had one
     answers ``-ERR`` to all but QUIT, and lives on in the world it logged in to.
     """
+
+    timeout_seconds = IDLE_SECONDS
+    """The inactivity autologout timer (RFC 1939 section 3)."""
 
     def __init__(self, link: Link, world: World) -> None:
         self.link = link
@@ -119,44 +119,20 @@ class Pop3Session:
     def answer(self, data: bytes) -> bytes | None:
         """A command on the maildrop that came alone and has a short response is carried out with nothing in between:
         the way by lines, faults and slices costs as much again."""
-        if not self._is_plain:
+        response = None
+        if self._is_plain:
+            try:
+                response = self._states.answer_at_once(data)
+            except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
+                self.link.errors.append(error)
+                self._command, self._said = Command(first_word(data), ()), ""
+                response = self._finish(Reply(_BROKEN))
+        if response is None:
             self.receive(data)
-            return None
-        if data[:5].upper() == b"RETR ":
-            retrieved = self._retrieved(data)
-            if retrieved is None:
-                self.receive(data)
-            return retrieved
-        match = _PLAIN_LINE.fullmatch(data)
-        if match is None:
-            self.receive(data)
-            return None
-        bare_name, name_of_number, number = match.groups()
-        name = (bare_name or name_of_number).decode("ascii").upper()
-        said = number.decode("ascii") if number else ""
-        if name not in self._states.capabilities.commands:
-            self.receive(data)
-            return None
-        self._lines.passed_by(len(data))
-        self._command, self._said = Command(name, (said,) if number else ()), said
-        return self._attempt(self._states.answer, self._command)
-
-    def _retrieved(self, data: bytes) -> bytes | None:
-        """The response to RETR, if that can be given at once."""
-        number = data[5:-2]
-        if not (data.endswith(b"\r\n") and number.isdigit() and len(number) <= NUMBER_DIGITS):
-            return None
-        states = self._states
-        assert states.transaction is not None  # or no command would be plain
-        now = states.world.clock.now()
-        retrieved = states.transaction.retrieved(int(number), now)
-        if retrieved is None:
-            return None
-        self._lines.passed_by(len(data))
-        self._errors_in_a_row = 0
-        text, lines = retrieved
-        states.record("RETR", number.decode("ascii"), text, now)
-        return b"".join((text.encode("ascii"), b"\r\n", lines, b".\r\n"))
+        else:
+            self._lines.passed_by(len(data))
+            self._errors_in_a_row = 0
+        return response
 
     def receive_eof(self) -> None:
         """What was sent is still answered. Without a QUIT nothing is deleted."""
@@ -222,11 +198,6 @@ class Pop3Session:
     def wants_input(self) -> bool:
         """False while bytes wait behind a response."""
         return not (self.busy and self._lines.waiting)
-
-    @property
-    def timeout_seconds(self) -> float:
-        """The inactivity autologout timer (RFC 1939 section 3)."""
-        return IDLE_SECONDS
 
     def timed_out(self) -> None:
         """Close without a word, and delete nothing (RFC 1939 section 3)."""

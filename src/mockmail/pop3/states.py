@@ -14,7 +14,7 @@ from mockmail.core.events import SessionClosed, SessionOpened
 from mockmail.core.world import World
 from mockmail.pop3.authorization import Authorization, Outcome
 from mockmail.pop3.extensions import AUTHORIZATION, LOGIN_COMMANDS, TRANSACTION, Capabilities, capabilities_of
-from mockmail.pop3.grammar import Command
+from mockmail.pop3.grammar import NUMBER_DIGITS, Command
 from mockmail.pop3.transaction import Reply, Transaction
 from mockmail.wire.contract import Link
 
@@ -40,6 +40,8 @@ _NEEDS_OF_CODES: Mapping[str, frozenset[str]] = {
 _NEEDS_OF_OTHER_CODES = frozenset({"RESP-CODES", "AUTH-RESP-CODE"})
 _LANGUAGES = {"i-default": "the language that everybody may be taken to read", "en": "English"}
 """By tag, what it is. What the server says is the same in both: English, in ASCII (RFC 2277 section 4.5)."""
+_ONE_LINE = re.compile(rb"(?i:STAT|NOOP|(?:LIST|UIDL|DELE) [0-9]{1,10})\r\n")
+"""Commands on the maildrop that have a response of one line."""
 _SIGNING_OFF = "+OK mockmail POP3 server signing off"
 
 
@@ -117,6 +119,34 @@ class States:
     def answer(self, command: Command) -> Reply:
         """Carry a command out: the one dispatch. A login opens the maildrop."""
         return self._opened(self._outcome(command.name, command.arguments))
+
+    def answer_at_once(self, data: bytes) -> bytes | None:
+        """The whole response to the one line in ``data``, of a client that :meth:`reads_maildrop`, where it has one
+        line, or is a small message. ``None``: nothing was done."""
+        now = self.world.clock.now()
+        if data[:5].upper() == b"RETR ":
+            number = data[5:-2]
+            if not (data.endswith(b"\r\n") and number.isdigit() and len(number) <= NUMBER_DIGITS):
+                return None
+            assert self.transaction is not None  # as said
+            retrieved = self.transaction.retrieved(int(number), now)
+            if retrieved is None:
+                return None
+            text, lines = retrieved
+            self.record("RETR", number.decode("ascii"), text, now)
+            return b"".join((text.encode("ascii"), b"\r\n", lines, b".\r\n"))
+        match = _ONE_LINE.fullmatch(data)
+        if match is None:
+            return None
+        words = data[:-2].decode("ascii").split(" ")
+        name = words[0].upper()
+        if name not in self.capabilities.commands:
+            return None
+        reply = self._outcome(name, tuple(words[1:]))
+        assert isinstance(reply, Reply)  # none of them is a login
+        text = self.without_unknown_code(reply.text)
+        self.record(name, " ".join(words[1:]), text, now)
+        return f"{text}\r\n".encode("ascii")
 
     def respond(self, line: bytes) -> Reply:
         """Take the client's line in an AUTH exchange."""

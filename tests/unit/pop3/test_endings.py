@@ -161,6 +161,21 @@ def test_an_unexpected_error_is_kept_for_the_test_and_the_connection_too(world, 
     assert isinstance(error, ZeroDivisionError)
 
 
+@pytest.mark.parametrize(
+    ("line", "method"),
+    [("DELE 1", "core.views.Maildrop.delete"), ("RETR 1", "pop3.transaction.Transaction._sent_whole")],
+)
+def test_an_unexpected_error_of_what_is_answered_at_once_is_kept_too(world, seed, new_peer, monkeypatch, line, method):
+    seed(b"x\r\n")
+    peer = new_peer().log_in()
+    monkeypatch.setattr(f"mockmail.{method}", lambda *arguments: 1 / 0)
+    assert peer.say(line) == "-ERR [SYS/TEMP] the server met an error of its own\r\n"
+    assert peer.say("STAT") == "+OK 1 3\r\n"
+    (error,) = peer.link.errors
+    assert isinstance(error, ZeroDivisionError)
+    assert [command.name for command in world.journal.of(Command)][-2:] == [line[:4], "STAT"]
+
+
 def test_an_error_in_mid_response_cuts_the_connection(world, seed, new_peer, monkeypatch):
     seed(b"x")
     peer = new_peer().log_in()

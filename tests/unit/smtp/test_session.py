@@ -414,6 +414,33 @@ def test_an_unexpected_exception_is_recorded_and_the_connection_kept(client, mon
     assert c.mail().startswith("250")
 
 
+def test_an_unexpected_exception_of_what_is_answered_at_once_is_recorded_too(client, monkeypatch):
+    c = client(world()).start()
+    c.say("MAIL FROM:<a@b.test>")
+    with monkeypatch.context() as patched:
+        patched.setattr("mockmail.smtp.commands.route", lambda *arguments, **named: 1 / 0)
+        assert c.say("RCPT TO:<bob@example.test>") == "451 4.3.0 Internal error"
+    assert c.say("RCPT TO:<bob@example.test>") == "250 2.1.5 Recipient OK"
+    c.say("DATA")
+    with monkeypatch.context() as patched:
+        patched.setattr(type(c.world.store), "accept", lambda *arguments, **named: 1 / 0)
+        assert c.say("text", ".") == "451 4.3.0 Internal error"
+    assert [type(error) for error in c.link.errors] == [ZeroDivisionError] * 2
+    c.link.errors.clear()
+    assert c.mail().startswith("250")
+
+
+def test_mistakes_are_forgiven_when_a_message_is_taken_at_once(client):
+    c = client(world(), error_limit=3).start()
+    for _ in range(4):
+        c.say("WHAT")
+        c.say("WHAT")
+        for line in ("MAIL FROM:<a@b.test>", "RCPT TO:<bob@example.test>", "DATA"):
+            c.say(line)
+        assert c.say("text", ".").startswith("250")
+    assert c.actions == []
+
+
 # Resets
 
 
