@@ -21,7 +21,7 @@ SECONDS = 10.0
 
 
 class LineSession:
-    """Answers a line with a line: ECHO text, BIG n, STARTTLS, SECRET word, CRASH, QUIT, CUT, HOLD, FREE."""
+    """Answers a line with a line: ECHO text, BIG n, NOW n, STARTTLS, SECRET word, CRASH, QUIT, CUT, HOLD, FREE."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -38,6 +38,8 @@ class LineSession:
         self.hold = False
         self.pulled: list[int] = []
         self.received: list[bytes] = []
+        self.answered = 0
+        """How many lines were at once."""
         self.told = 0
         self.shown = 0
         self.crash_in: str | None = None
@@ -51,8 +53,14 @@ class LineSession:
         self._crash("greeting")
         self.queue.append(b"hello\r\n")
 
-    def answer(self, data: bytes) -> None:
-        self.receive(data)
+    def answer(self, data: bytes) -> bytes | None:
+        name, _, argument = data.strip().partition(b" ")
+        if name != b"NOW" or self.input or b"\n" in data[:-1] or self.hold:
+            self.receive(data)
+            return None
+        self._crash("answer")
+        self.answered += 1
+        return b"y" * int(argument)
 
     def receive(self, data: bytes) -> None:
         self._crash("receive")
@@ -122,7 +130,7 @@ class LineSession:
                 return
         if name == "ECHO":
             yield f"{argument}\r\n".encode("latin-1")
-        elif name == "BIG":
+        elif name in ("BIG", "NOW"):
             self.left = int(argument)
         elif name == "LITERAL":
             yield b"* {10}\r\n0123456789\r\n"
@@ -212,7 +220,7 @@ class LineServer:
     """A runtime with one listener; ``sessions`` in the order they began."""
 
     def __init__(self, **listener_arguments: object) -> None:
-        names = {"ECHO", "BIG", "SECRET", "QUIT", "LITERAL", "UID ECHO"}
+        names = {"ECHO", "BIG", "NOW", "SECRET", "QUIT", "LITERAL", "UID ECHO"}
         self.faults = FaultPlan({"line": Vocabulary(frozenset(names), frozenset({"SECRET"}), tagged=True)})
         self.errors: list[BaseException] = []
         self.connections = Connections(faults=self.faults, errors=self.errors)

@@ -88,6 +88,45 @@ def test_reading_stops_while_the_session_wants_no_input(server):
     assert sum(map(len, session.received)) <= 512 * 1024
 
 
+def test_what_is_answered_at_once_is_sent_and_shown(server):
+    client = server.greeted()
+    client.send(b"NOW 3\r\n")
+    assert client.socket.recv(100) == b"yyy"
+    client.send(b"NOW 0\r\n")
+    assert client.ask("ECHO on") == b"on"
+    assert server.sessions[0].answered == 2
+    (shown,) = server.connections.transcript.sessions()
+    assert shown.lines == ("S: hello", "C: NOW 3", "S: yyy", "C: NOW 0", "C: ECHO on", "S: on")
+
+
+def test_reading_stops_while_an_answer_given_at_once_is_not_taken(server):
+    client = server.greeted(receive_buffer_bytes=4096)
+    session = server.sessions[0]
+    size = 64 * 1024 * 1024
+    client.send(b"NOW %d\r\n" % size)
+    assert client.socket.recv(1) == b"y"
+    client.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.send(b"ECHO a\r\n" * 4_000_000)
+    assert session.received == []
+    client.socket.settimeout(10)
+    total = 1
+    while total < size:
+        total += len(client.socket.recv(min(1 << 20, size - total)))
+    assert client.line() == b"a"
+
+
+def test_a_fault_has_what_would_be_answered_at_once_go_the_long_way(server):
+    client = server.greeted()
+    with server.faults.add("line", "NOW", after_bytes=2):
+        client.send(b"NOW 5\r\n")
+        assert client.rest() == b"xx"
+    assert server.sessions[0].answered == 0
+    other = server.greeted()
+    other.send(b"NOW 5\r\n")
+    assert other.socket.recv(100) == b"yyyyy"
+
+
 def test_half_close_is_answered_then_closed(server):
     client = server.greeted()
     client.send(b"ECHO a\r\nBIG 1000000\r\nECHO b\r\n")
@@ -176,7 +215,9 @@ def test_a_reset_reaches_open_sessions(server):
     assert server.sessions[0].link.errors is errors
 
 
-@pytest.mark.parametrize("where", ["greeting", "receive", "receive_eof", "outgoing", "timed_out", "connection_lost"])
+@pytest.mark.parametrize(
+    "where", ["greeting", "receive", "answer", "receive_eof", "outgoing", "timed_out", "connection_lost"]
+)
 def test_an_exception_is_recorded_and_cuts_the_connection(wire, where):
     server = wire.start()
     if where == "greeting":
@@ -190,7 +231,7 @@ def test_an_exception_is_recorded_and_cuts_the_connection(wire, where):
         client.line()
         server.runtime.call(setattr, server.sessions[0], "crash_in", where)
         if where != "timed_out":
-            client.send(b"ECHO a\r\n")
+            client.send(b"NOW 1\r\n" if where == "answer" else b"ECHO a\r\n")
         if where == "receive_eof":
             client.socket.shutdown(socket.SHUT_WR)
         if where == "connection_lost":
