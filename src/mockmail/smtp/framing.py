@@ -192,13 +192,6 @@ class Outbox:
         self.unsent_bytes = 0
         return actions
 
-    def take_replies(self) -> bytes | None:
-        """All of it, if that is only replies."""
-        if self.actions:
-            return None
-        self.unsent_bytes = 0
-        return self._joined()
-
     def _join(self) -> None:
         if self.replies:
             self.actions.append(self._joined())
