@@ -267,7 +267,7 @@ class MockMail(Addresses, Outages, Archives, Assertions, Endpoints, Running):
 
 def _record_fault(world: World, fault: Fault, command: Command) -> None:
     at, protocol, session, account = command.at, command.protocol, command.session, command.account
-    world.journal.append(FaultFired(at, protocol, session, account, command.name, fault.description))
+    world.journal.note(FaultFired, at, protocol, session, account, command.name, fault.description)
 
 
 def _close(listeners: Iterable[Listener], connections: Connections) -> None:

@@ -53,17 +53,16 @@ def log_in_as(world: World, link: Link, credentials: Credentials, mechanism: str
         record_failure(world, link, username, mechanism, refused.reason)
         raise
     version = None if link.tls is None else link.tls.version
-    world.journal.append(
-        LoggedIn(
-            world.clock.now(),
-            link.protocol,
-            link.session,
-            account.address,
-            username,
-            mechanism,
-            version,
-            password_checked=checked,
-        )
+    world.journal.note(
+        LoggedIn,
+        world.clock.now(),
+        link.protocol,
+        link.session,
+        account.address,
+        username,
+        mechanism,
+        version,
+        checked,
     )
     return account
 
@@ -72,8 +71,8 @@ def record_failure(world: World, link: Link, username: str, mechanism: str, reas
     """Record ``LoginFailed``; it does not grow with what a stranger sends."""
     version = None if link.tls is None else link.tls.version
     username, reason = username[:_USERNAME_LIMIT], reason[: 2 * _USERNAME_LIMIT]
-    world.journal.append(
-        LoginFailed(world.clock.now(), link.protocol, link.session, username, mechanism, version, reason)
+    world.journal.note(
+        LoginFailed, world.clock.now(), link.protocol, link.session, username, mechanism, version, reason
     )
 
 

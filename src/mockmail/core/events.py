@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import field
 
 from mockmail.core.message import Message
 from mockmail.records import record
 
 __all__ = [
+    "KINDS",
     "Accepted",
     "Actor",
     "Appended",
@@ -367,3 +369,11 @@ class FaultFired(Event):
     account: str
     command: str
     fault: str
+
+
+KINDS: Mapping[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+}
+"""All kinds of events by name."""

@@ -51,7 +51,6 @@ class _Stored:
     def __init__(
         self,
         raw: bytes | list[bytes],
-        *,
         id: str,  # noqa: A002  the name of the field
         envelope: Envelope,
         received_at: datetime.datetime,

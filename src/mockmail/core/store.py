@@ -117,10 +117,14 @@ class Store:
         spares a look at the clock."""
         world = self._world
         now = now or world.clock.now()
-        world.journal.append(Accepted(now, message, actor.protocol, actor.session, actor.account))
+        world.journal.note(Accepted, now, message, actor.protocol, actor.session, actor.account)
         if world.accounts.has_quotas:
             decisions = within_quotas(world, decisions, len(message.original))
-        if {type(decision) for decision in decisions} <= {Deliver}:
+        if len(decisions) == 1 and type(only := decisions[0]) is Deliver and only.sender is None:
+            # Nearly all mail; the way of the rest takes twice as long.
+            self._inbox(only.address).add_one(message)
+            world.journal.note(Delivered, now, message, (only.recipient,), (only.address,), actor.session)
+        elif {type(decision) for decision in decisions} <= {Deliver}:
             self._deliver(message, decisions, actor, received, now)  # type: ignore[arg-type]  # as just seen
         else:
             local, entries = spread(world, message, decisions, received, now)
@@ -156,9 +160,13 @@ class Store:
                     returning[sender] = returning_to(message, sender, received)
                 copy = returning[sender]
             copies[address] = copy
-            account = world.accounts.known(address) or world.accounts.create(address, created_by="delivery")
-            account.inbox.add_one(copy)
-        world.journal.append(Delivered(now, message, tuple(recipients), tuple(copies), actor.session))
+            self._inbox(address).add_one(copy)
+        world.journal.note(Delivered, now, message, tuple(recipients), tuple(copies), actor.session)
+
+    def _inbox(self, address: str) -> Mailbox:
+        """Of the account of that (canonical) address, which is made when it is missing."""
+        accounts = self._world.accounts
+        return (accounts.known(address) or accounts.create(address, created_by="delivery")).inbox
 
     def _enqueue(self, entries: Sequence[QueueEntry], now: datetime.datetime) -> None:
         world = self._world
@@ -166,7 +174,7 @@ class Store:
             if entry.domain:
                 originals = tuple([recipient.original for recipient in entry.recipients])
                 addresses = tuple([recipient.address for recipient in entry.recipients])
-                world.journal.append(Queued(now, entry.message, entry.sender, entry.domain, originals, addresses))
+                world.journal.note(Queued, now, entry.message, entry.sender, entry.domain, originals, addresses)
         world.queue.add(entries)
 
     def seed(self, account: AccountState, folder: str, message: Message, flags: Iterable[str]) -> Entry:
@@ -175,7 +183,7 @@ class Store:
         assert mailbox is not None  # a name with a trailing delimiter was refused by the caller
         entry = mailbox.add([(message, mailbox.spelled(flags))])[0]
         now = self._world.clock.now()
-        self._world.journal.append(Seeded(now, message, account.address, mailbox.name, entry.uid))
+        self._world.journal.note(Seeded, now, message, account.address, mailbox.name, entry.uid)
         return entry
 
     def append(self, mailbox: Mailbox, messages: Sequence[tuple[Message, Iterable[str]]], actor: Actor) -> list[Entry]:
@@ -183,17 +191,16 @@ class Store:
         entries = mailbox.add([(message, mailbox.spelled(flags)) for message, flags in messages])
         now = self._world.clock.now()
         for entry in entries:
-            self._world.journal.append(
-                Appended(
-                    now,
-                    actor.protocol,
-                    actor.session,
-                    actor.account,
-                    mailbox.name,
-                    entry.uid,
-                    entry.message,
-                    entry.flags,
-                )
+            self._world.journal.note(
+                Appended,
+                now,
+                actor.protocol,
+                actor.session,
+                actor.account,
+                mailbox.name,
+                entry.uid,
+                entry.message,
+                entry.flags,
             )
         return entries
 
@@ -311,8 +318,8 @@ class Store:
         at, name = now or self._world.clock.now(), mailbox.name
         if len(entries) == len(parts) == 1:
             entry, (part, peeked) = entries[0], parts[0]
-            self._world.journal.append(
-                Fetched(at, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message, part, peeked)
+            self._world.journal.note(
+                Fetched, at, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message, part, peeked
             )
             return
 

@@ -57,12 +57,19 @@ def submit(
     for recipient in dict.fromkeys(recipients):
         decision = released(world, recipient) if release else route(world, recipient)
         if isinstance(decision, Refuse):
-            world.journal.append(
-                Rejected(
-                    world.clock.now(), "http", who.session, "", "RCPT", sender, (recipient,), decision.code,
-                    decision.reply,
-                )
-            )  # fmt: skip
+            now = world.clock.now()
+            world.journal.note(
+                Rejected,
+                now,
+                "http",
+                who.session,
+                "",
+                "RCPT",
+                sender,
+                (recipient,),
+                decision.code,
+                decision.reply,
+            )
             raise Refusal(400, decision.reply)
         taken.append(decision)
     envelope = Envelope(sender, tuple(decision.recipient for decision in taken))

@@ -60,7 +60,7 @@ class Witness:
 
         def told(reply: str) -> None:
             now = world.clock.now()
-            world.journal.append(Command(now, "http", scope["method"], place, account, session, reply))
+            world.journal.note(Command, now, "http", scope["method"], place, account, session, reply)
 
         exchange = _Exchange(scope["state"]["record"](), receive, send, told)
         exchange.begin(scope["method"], place, headers)

@@ -95,16 +95,15 @@ class Answers:
             self.refused_login = None
         state = self._state
         world, link = state.world, state.link
-        world.journal.append(
-            CommandEvent(
-                world.clock.now(),
-                link.protocol,
-                name or arrival.name,
-                arrival.arguments,
-                state.address,
-                link.session,
-                reply,
-            )
+        world.journal.note(
+            CommandEvent,
+            world.clock.now(),
+            link.protocol,
+            name or arrival.name,
+            arrival.arguments,
+            state.address,
+            link.session,
+            reply,
         )
 
     def bye(self, text: str) -> None:

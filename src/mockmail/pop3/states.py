@@ -72,7 +72,7 @@ class States:
     def greeting(self) -> str:
         """The banner, with a timestamp when there is APOP (RFC 1939 section 7)."""
         world = self.world
-        world.journal.append(SessionOpened(world.clock.now(), "pop3", self.link.session, self.link.peer))
+        world.journal.note(SessionOpened, world.clock.now(), "pop3", self.link.session, self.link.peer)
         banner = "+OK mockmail POP3 server ready"
         if "APOP" in self.capabilities.names:
             domain = world.settings.default_domain
@@ -85,7 +85,7 @@ class States:
         self.take_world()
         self.release()
         world = self.world
-        world.journal.append(SessionClosed(world.clock.now(), "pop3", self.link.session))
+        world.journal.note(SessionClosed, world.clock.now(), "pop3", self.link.session)
 
     def release(self) -> None:
         """Give up the lock; nothing is deleted."""
@@ -236,7 +236,7 @@ class States:
         world = self.world
         account = "" if self.transaction is None else self.transaction.account.address
         at = now or world.clock.now()
-        world.journal.append(CommandEvent(at, "pop3", name, said, account, self.link.session, reply))
+        world.journal.note(CommandEvent, at, "pop3", name, said, account, self.link.session, reply)
 
     def without_unknown_code(self, text: str) -> str:
         """Response codes are for clients that were told of them (RFC 2449 section 8, RFC 3206 section 3)."""

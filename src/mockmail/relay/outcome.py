@@ -183,20 +183,19 @@ class Trial:
         for name, there in by_hop.items():
             verdict = self._verdict(there[0])
             assert verdict.hop is not None  # only a next hop says yes
-            world.journal.append(
-                Relayed(
-                    world.clock.now(),
-                    self.entry.message,
-                    self.entry.domain,
-                    tuple([one.original for one in there]),
-                    tuple([one.address for one in there]),
-                    self.entry.attempt_count,
-                    name,
-                    verdict.hop.address,
-                    there[0].reply,
-                    verdict.tls,
-                    verdict.seconds,
-                )
+            world.journal.note(
+                Relayed,
+                world.clock.now(),
+                self.entry.message,
+                self.entry.domain,
+                tuple([one.original for one in there]),
+                tuple([one.address for one in there]),
+                self.entry.attempt_count,
+                name,
+                verdict.hop.address,
+                there[0].reply,
+                verdict.tls,
+                verdict.seconds,
             )
 
     def _record_bounced(self, world: World, recipients: Sequence[QueuedRecipient]) -> None:
@@ -205,19 +204,18 @@ class Trial:
             by_reply.setdefault((recipient.status, recipient.reply), []).append(recipient)
         entry = self.entry
         for (status, reply), failed in by_reply.items():
-            world.journal.append(
-                Bounced(
-                    world.clock.now(),
-                    entry.message,
-                    entry.sender,
-                    entry.domain,
-                    tuple([one.original for one in failed]),
-                    tuple([one.address for one in failed]),
-                    entry.attempt_count,
-                    status,
-                    reply,
-                    failed[0].remote,
-                )
+            world.journal.note(
+                Bounced,
+                world.clock.now(),
+                entry.message,
+                entry.sender,
+                entry.domain,
+                tuple([one.original for one in failed]),
+                tuple([one.address for one in failed]),
+                entry.attempt_count,
+                status,
+                reply,
+                failed[0].remote,
             )
 
 

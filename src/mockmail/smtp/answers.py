@@ -59,8 +59,8 @@ class Answers(Outbox):
     def _record(self, name: str, arguments: str, reply: str) -> None:
         talk, link = self._talk, self._link
         world = talk.world
-        world.journal.append(
-            Command(world.clock.now(), link.protocol, name, arguments, talk.login.account or "", link.session, reply)
+        world.journal.note(
+            Command, world.clock.now(), link.protocol, name, arguments, talk.login.account or "", link.session, reply
         )
         if name == "AUTH":
             self.login_refused = reply[:1] in ("4", "5")

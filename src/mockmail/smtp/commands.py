@@ -180,6 +180,7 @@ class Conversation:
         if isinstance(decision, Refuse):
             transaction.refused += 1
             return f"{decision.code} {decision.status} {decision.text}"
+        transaction.recipients.append(address)
         transaction.decisions.append(decision)
         if not isinstance(decision, Deliver):
             transaction.travels = True

@@ -17,19 +17,19 @@ class DataReader:
     """Takes chunks until the end of data, which is CRLF.CRLF and nothing like it: what only resembles it (a bare LF
     or CR beside the dot) is text. No work is done line by line, and of a text past ``limit_bytes`` nothing is kept."""
 
-    __slots__ = ("_chunks", "_dotted", "_limit_bytes", "_overrun_bytes", "_small", "_tail", "size_bytes", "too_big")
+    # Of the class until something else holds: most texts never set these.
+    _small: bytes | bytearray = b""
+    # As if a line had ended before the first byte, so that the first line may be the dot.
+    _tail = b"\r\n"
+    _dotted = False
+    _overrun_bytes = 0
+    size_bytes = 0
+    """Bytes of text so far, dots still stuffed."""
+    too_big = False
 
     def __init__(self, limit_bytes: int | None) -> None:
         self._limit_bytes = limit_bytes
         self._chunks: list[bytes] = []
-        self._small = bytearray()
-        # As if a line had ended before the first byte, so that the first line may be the dot.
-        self._tail = b"\r\n"
-        self._dotted = False
-        self._overrun_bytes = 0
-        self.size_bytes = 0
-        """Bytes of text so far, dots still stuffed."""
-        self.too_big = False
 
     def feed(self, chunk: bytes) -> int:
         """Take a chunk; return how many of its bytes belong to the text and its end, or -1 when the end is still
@@ -62,7 +62,8 @@ class DataReader:
         """The text, dots unstuffed, behind ``prefix`` (lines that end in CRLF, or nothing); a long one that had none in
         pieces. Call it once, at the end of data."""
         self._flush()
-        self._drop_overrun()
+        if self._overrun_bytes:
+            self._drop_overrun()
         pieces, self._chunks = [prefix, *self._chunks] if prefix else self._chunks, []
         if not self._dotted and self.size_bytes > WHOLE_BYTES:
             return pieces
@@ -117,6 +118,8 @@ class DataReader:
             return
         if len(chunk) < _SMALL_BYTES:
             # A client that sends byte by byte must not cost an object for each.
+            if not self._small:
+                self._small = bytearray()
             self._small += chunk
         else:
             self._flush()
@@ -126,12 +129,12 @@ class DataReader:
         """Too big: keep nothing."""
         self.too_big = True
         self._chunks.clear()
-        self._small.clear()
+        self._small = b""
 
     def _flush(self) -> None:
         if self._small:
             self._chunks.append(bytes(self._small))
-            self._small.clear()
+            self._small = b""
 
 
 def _dot_in(chunk: bytes, stop: int) -> bool:

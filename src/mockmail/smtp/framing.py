@@ -32,15 +32,15 @@ class LineBuffer:
     """Input that waits, and where it stands in the connection. A line ends in CRLF, or (a person at a ``nc`` prompt)
     in a bare LF. What has to stay out of transcripts is told to ``redact`` as soon as it is seen."""
 
-    __slots__ = ("_base", "_overlong", "_overlong_at", "_redact", "_start", "data")
+    __slots__ = ("_overlong", "_overlong_at", "_redact", "_start", "base", "data")
 
     def __init__(self, redact: Callable[[int, int], None]) -> None:
         self._redact = redact
         self.data: bytes | bytearray = b""
         """What waits, and before it (see :meth:`compact`) what was taken; empty when nothing waits."""
         self._start = 0
-        self._base = 0
-        """How many bytes of the connection came before ``data``."""
+        self.base = 0
+        """How many bytes of the connection came before ``data``, those included that never came here."""
         self._overlong: bytes | None = None
         """The beginning of a line whose rest is thrown away until it ends."""
         self._overlong_at = 0
@@ -68,10 +68,6 @@ class LineBuffer:
         else:
             self.data = bytearray().join((self.data, data))
 
-    def passed_by(self, count: int) -> None:
-        """Count bytes of the connection that never came here, as nothing waited."""
-        self._base += count
-
     def take_line(self, *, secret: bool, odd_is_secret: bool = False) -> tuple[bytes, int] | None:
         """The next line without its end, of which at least the first 12 KB, and its offset in the connection; ``None``
         when none is complete. ``secret``: whatever it says is to be hidden; ``odd_is_secret``: if it is longer than any
@@ -82,11 +78,11 @@ class LineBuffer:
             self._shorten(secret or odd_is_secret)
             return None
         line = bytes(data[start:end])
-        at = self._base + start
+        at = self.base + start
         if end + 1 < len(data):
             self._start = end + 1
         else:  # mostly: a client that waits for the reply sends one line
-            self._base += end + 1
+            self.base += end + 1
             self.data = b""
             self._start = 0
         if line.endswith(b"\r"):
@@ -108,25 +104,25 @@ class LineBuffer:
 
     def give_back(self, data: bytes) -> None:
         """Put back the end of what was taken, or passed by."""
-        self._base -= len(data)
+        self.base -= len(data)
         self.push(data)
 
     def drop_rest(self) -> None:
         """Forget what waits."""
-        self._base += len(self.data)
+        self.base += len(self.data)
         self.data = b""
         self._start = 0
 
     def hide_rest(self, *, secret: bool) -> None:
         """Redact a line that was cut short, if it was to be hidden."""
         if len(self) and (secret or _may_have_secret(self.data[self._start : self._start + _KEPT_LINE_BYTES])):
-            self._redact(self._base + self._start, self._base + len(self.data))
+            self._redact(self.base + self._start, self.base + len(self.data))
 
     def compact(self) -> None:
         """Give up the memory of what was taken."""
         if self._start:
             self.data = self.data[self._start :]
-            self._base += self._start
+            self.base += self._start
             self._start = 0
 
     def _shorten(self, secret: bool) -> None:
@@ -135,11 +131,11 @@ class LineBuffer:
             if len(self) <= _KEPT_LINE_BYTES:
                 return
             self._overlong = bytes(self.data[self._start : self._start + _KEPT_LINE_BYTES])
-            self._overlong_at = self._base + self._start
+            self._overlong_at = self.base + self._start
         # Whether a CR belongs to the end of the line is not known before the next byte.
         stop = len(self.data) - self.data.endswith(b"\r")
         if secret or _may_have_secret(self._overlong):
-            self._redact(self._base + self._start, self._base + stop)
+            self._redact(self.base + self._start, self.base + stop)
         rest = bytes(self.data[stop:])
         self.drop_rest()
         if rest:

@@ -46,8 +46,8 @@ def record_refusal(
     if transaction is not None:
         world = transaction.world
     now = world.clock.now()
-    world.journal.append(
-        Rejected(now, link.protocol, link.session, account or "", name, sender, recipients, code, reply, message)
+    world.journal.note(
+        Rejected, now, link.protocol, link.session, account or "", name, sender, recipients, code, reply, message
     )
 
 

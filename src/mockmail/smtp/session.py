@@ -73,7 +73,7 @@ class SmtpSession(Dispatch):
     def greeting(self) -> None:
         """Queue the greeting."""
         now = self._talk.world.clock.now()
-        self._talk.world.journal.append(SessionOpened(now, self.link.protocol, self.link.session, self.link.peer))
+        self._talk.world.journal.note(SessionOpened, now, self.link.protocol, self.link.session, self.link.peer)
         self._dispatch("GREETING", None)
 
     def receive(self, data: bytes) -> None:
@@ -83,9 +83,9 @@ class SmtpSession(Dispatch):
         if self._out.ended:
             return
         if talk.starting_tls:
-            self._input.passed_by(len(data))  # plain text behind STARTTLS is nobody's
+            self._input.base += len(data)  # plain text behind STARTTLS is nobody's
         elif talk.reader is not None and self._held is None and not self._input.data:
-            self._input.passed_by(len(data))
+            self._input.base += len(data)
             self._read_text(data)
         else:
             self._input.push(data)
@@ -104,12 +104,13 @@ class SmtpSession(Dispatch):
             self.receive(data)
             return None
         name, argument, said = plain
-        self._input.passed_by(len(data))
+        self._input.base += len(data)
         talk, link = self._talk, self.link
         transaction = talk.transaction
-        if name in called:
+        carry_out = called.get(name)
+        if carry_out is not None:
             try:
-                reply = called[name](argument)
+                reply = carry_out(argument)
             except Exception as error:  # noqa: BLE001  recorded; whoever owns the server raises it in the test
                 reply = self._out.fail(error)
         else:
@@ -117,8 +118,8 @@ class SmtpSession(Dispatch):
             self._plain = self._what_is_plain()
         if reply[0] == "2" and not talk.quitting:
             world = talk.world
-            world.journal.append(
-                Command(world.clock.now(), link.protocol, name, said, self._account, link.session, reply)
+            world.journal.note(
+                Command, world.clock.now(), link.protocol, name, said, self._account, link.session, reply
             )
         elif talk.reader is not None:
             self._text_command = (name, None)
@@ -131,7 +132,7 @@ class SmtpSession(Dispatch):
         talk, link = self._talk, self.link
         reader = talk.reader
         assert reader is not None  # the caller looks
-        self._input.passed_by(len(data))
+        self._input.base += len(data)
         end = reader.feed(data)
         if end < 0:
             return b""
@@ -150,7 +151,7 @@ class SmtpSession(Dispatch):
             self._settle(transaction, replies, message)
             return None
         self._out.forgive()
-        talk.world.journal.append(Command(message.received_at, "smtp", "DATA", "", self._account, link.session, reply))
+        talk.world.journal.note(Command, message.received_at, "smtp", "DATA", "", self._account, link.session, reply)
         return self._out.rendered(reply)
 
     def receive_eof(self) -> None:
@@ -242,7 +243,7 @@ class SmtpSession(Dispatch):
         self._input.hide_rest(secret=self._talk.login.exchange is not None or self._out.login_refused)
         self._input.drop_rest()
         world = self._next_world or self._talk.world
-        world.journal.append(SessionClosed(world.clock.now(), self.link.protocol, self.link.session))
+        world.journal.note(SessionClosed, world.clock.now(), self.link.protocol, self.link.session)
         if self._interpreter is not None:
             self._interpreter.close()
             self._interpreter = None

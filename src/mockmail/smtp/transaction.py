@@ -28,35 +28,30 @@ TextReader = DataReader | ChunkReader
 class Transaction:
     """From MAIL to the end of the text, in the world in which it began."""
 
-    __slots__ = (
-        "binary", "chunks", "decisions", "declared_bytes", "failed", "mail_options", "rcpt_options", "refused",
-        "sender", "smtputf8", "travels", "world",
-    )  # fmt: skip
+    # Of the class until something else holds: most transactions never set these.
+    smtputf8 = False
+    binary = False
+    """Whether the text may only come in chunks (BODY=BINARYMIME)."""
+    travels = False
+    """Whether any decision is more than a delivery to a mailbox here."""
+    declared_bytes = 0
+    """What SIZE said (RFC 1870)."""
+    refused = 0
+    """How many recipients were."""
+    chunks: ChunkReader | None = None
+    """Set by the first BDAT."""
+    failed = False
+    """Whether a chunk was refused, so that the rest are too (RFC 3030 section 2)."""
 
     def __init__(self, world: World, sender: str, mail_options: Parameters) -> None:
         self.world = world
         self.sender = sender
         self.mail_options = mail_options
-        self.smtputf8 = False
-        self.binary = False
-        """Whether the text may only come in chunks (BODY=BINARYMIME)."""
-        self.decisions: list[Taken] = []
-        self.travels = False
-        """Whether any of these is more than a delivery to a mailbox here."""
-        self.declared_bytes = 0
-        """What SIZE said (RFC 1870)."""
-        self.rcpt_options: dict[str, Parameters] = {}
-        self.refused = 0
-        """How many recipients were."""
-        self.chunks: ChunkReader | None = None
-        """Set by the first BDAT."""
-        self.failed = False
-        """Whether a chunk was refused, so that the rest are too (RFC 3030 section 2)."""
-
-    @property
-    def recipients(self) -> list[str]:
+        self.recipients: list[str] = []
         """Those taken, as given."""
-        return [decision.recipient for decision in self.decisions]
+        self.decisions: list[Taken] = []
+        """The same, as routed."""
+        self.rcpt_options: dict[str, Parameters] = {}
 
     def take(self, parameters: Parameters, known: Capabilities) -> str | None:
         """Have the parameters of MAIL hold; the reply when one of them is refused."""
@@ -131,8 +126,9 @@ def deliver_to(taken: list[Taken], transaction: Transaction, reader: TextReader,
     """The same for these recipients, who may be none, and all of a message that is not too big. Returns the reply."""
     world = transaction.world
     now, message_id = world.clock.now(), world.store.new_id()
-    named = taken or transaction.decisions
-    recipients = [decision.recipient for decision in named]
+    recipients = transaction.recipients
+    if taken and len(taken) < len(recipients):
+        recipients = [decision.recipient for decision in taken]
     travels, with_trace = transaction.travels, world.settings.trace_headers
     # Copies that travel on have a Received field whatever the settings say.
     trace = origin.trace(transaction, message_id, recipients, now) if with_trace or travels else b""
@@ -144,7 +140,7 @@ def deliver_to(taken: list[Taken], transaction: Transaction, reader: TextReader,
         rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
     envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options, rcpt_options)
     loop = loop_in(reader.beginning(), origin.server_name) if taken else None
-    message = Message(reader.text(trace), id=message_id, envelope=envelope, received_at=now, trace_length=len(trace))
+    message = Message(reader.text(trace), message_id, envelope, now, len(trace))
     if loop is not None:
         return f"554 5.4.6 {loop}", message
     if taken and world.retired:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from mockmail.core import events as all_events
-from mockmail.core.events import Event
+from mockmail.core.events import KINDS, Event
 from mockmail.core.message import Envelope, Message
 from mockmail.core.queue import Attempt, QueuedMessage
 
@@ -21,11 +20,6 @@ __all__ = [
     "encoded_queued",
 ]
 
-_KINDS: Mapping[str, type[Event]] = {
-    name: kind
-    for name in all_events.__all__
-    if isinstance(kind := getattr(all_events, name), type) and issubclass(kind, Event) and kind is not Event
-}
 _SETS = frozenset({"added", "removed", "flags"})
 
 
@@ -100,7 +94,7 @@ def encoded_event(event: Event) -> dict[str, Any]:
 
 def decoded_event(told: Mapping[str, Any], message: Callable[[Mapping[str, Any]], Message]) -> Event | None:
     """The event that was told; ``None`` for a kind that a newer server has. ``message`` makes messages."""
-    kind = _KINDS.get(told["kind"])
+    kind = KINDS.get(told["kind"])
     if kind is None:
         return None
     values: dict[str, Any] = {}

@@ -53,16 +53,15 @@ class Handshake:
         self._record.note(f"TLS started ({info.version}, {info.cipher})")
         if self._world is not None:
             world, link = self._world(), self._link
-            world.journal.append(
-                TLSStarted(
-                    world.clock.now(),
-                    link.protocol,
-                    link.session,
-                    info.version,
-                    info.cipher,
-                    info.client_certificate,
-                    self._implicit,
-                )
+            world.journal.note(
+                TLSStarted,
+                world.clock.now(),
+                link.protocol,
+                link.session,
+                info.version,
+                info.cipher,
+                info.client_certificate,
+                self._implicit,
             )
 
     def failed(self, error: OSError | None) -> None:
@@ -82,8 +81,12 @@ class Handshake:
     def _append(self, reason: str, *, by_client: bool) -> None:
         if self._world is not None:
             world, link = self._world(), self._link
-            world.journal.append(
-                TLSFailed(
-                    world.clock.now(), link.protocol, link.session, reason, by_client=by_client, implicit=self._implicit
-                )
+            world.journal.note(
+                TLSFailed,
+                world.clock.now(),
+                link.protocol,
+                link.session,
+                reason,
+                by_client,
+                self._implicit,
             )

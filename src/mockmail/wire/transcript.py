@@ -33,9 +33,9 @@ _ODD = re.compile(r"[^\x20-\x7e]")
 
 
 _Chunk: TypeAlias = "tuple[float, _Sides, int, bytes, int, bytes]"
-"""When, who, where among that side's bytes, the bytes (of a long chunk its beginning), their full number, and of a long
-chunk its end; of an exchange (``"C+S"``) what was received, the number of all bytes, and what was sent. A plain tuple:
-one is made for each piece of traffic."""
+"""When, who, where among the received bytes (if it is of those), the bytes (of a long chunk its beginning), their full
+number, and of a long chunk its end; of an exchange (``"C+S"``) what was received, the number of all bytes, and what was
+sent. A plain tuple: one is made for each piece of traffic."""
 
 
 def _chunk_text(chunk: _Chunk, secrets: Sequence[tuple[int, int]]) -> str:
@@ -68,7 +68,7 @@ class Record:
 
     __slots__ = (
         "_clock", "_head", "_keep", "_left_out", "_room_bytes", "_secrets", "_tail",
-        "account", "peer", "protocol", "received_bytes", "sent_bytes", "session",
+        "account", "peer", "protocol", "received_bytes", "session",
     )  # fmt: skip
 
     def __init__(self, protocol: str, session: str, peer: tuple[str, int], clock: Callable[[], float]) -> None:
@@ -77,7 +77,6 @@ class Record:
         self.peer = peer
         self.account: str | None = None
         self.received_bytes = 0
-        self.sent_bytes = 0
         self._clock = clock
         self._secrets: list[tuple[int, int]] = []
         self.clear()
@@ -99,34 +98,32 @@ class Record:
             self._keep_long("C", offset, data)
             return
         self._keep((self._clock(), "C", offset, data, size, b""))
-        self._room_bytes = room_bytes = self._room_bytes - size - CHUNK_OVERHEAD_BYTES
-        if room_bytes <= 0:
+        self._room_bytes -= size + CHUNK_OVERHEAD_BYTES
+        if self._room_bytes <= 0:
             self._make_room()
 
     def sent(self, data: bytes) -> None:
-        offset, size = self.sent_bytes, len(data)
-        self.sent_bytes = offset + size
+        size = len(data)
         if size > LONG_CHUNK_BYTES:
-            self._keep_long("S", offset, data)
+            self._keep_long("S", 0, data)
             return
-        self._keep((self._clock(), "S", offset, data, size, b""))
-        self._room_bytes = room_bytes = self._room_bytes - size - CHUNK_OVERHEAD_BYTES
-        if room_bytes <= 0:
+        self._keep((self._clock(), "S", 0, data, size, b""))
+        self._room_bytes -= size + CHUNK_OVERHEAD_BYTES
+        if self._room_bytes <= 0:
             self._make_room()
 
     def exchanged(self, received: bytes, sent: bytes) -> None:
         """Bytes received, and those sent for them at once: :meth:`received` and :meth:`sent` in one step."""
-        size, answer_size = len(received), len(sent)
-        if not answer_size or size > LONG_CHUNK_BYTES or answer_size > LONG_CHUNK_BYTES:
+        size = len(received) + len(sent)
+        if size > LONG_CHUNK_BYTES or not sent:
             self.received(received)
             if sent:
                 self.sent(sent)
             return
-        offset, size_of_both = self.received_bytes, size + answer_size
-        self.received_bytes = offset + size
-        self.sent_bytes += answer_size
-        self._keep((self._clock(), "C+S", offset, received, size_of_both, sent))
-        self._room_bytes = room_bytes = self._room_bytes - size_of_both - CHUNK_OVERHEAD_BYTES
+        offset = self.received_bytes
+        self.received_bytes = offset + len(received)
+        self._keep((self._clock(), "C+S", offset, received, size, sent))
+        self._room_bytes = room_bytes = self._room_bytes - size - CHUNK_OVERHEAD_BYTES
         if room_bytes <= 0:
             self._make_room()
 

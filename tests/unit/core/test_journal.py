@@ -111,7 +111,7 @@ def test_waiters_that_leave_in_their_own_threads_take_nobody_along():
 def test_rows_lose_their_beginning_and_keep_their_positions(count):
     rows = Rows()
     for number in range(count):
-        rows.append(number)
+        rows.items[0].append(number)
     for first in sorted((0, 1, count // 2, count - 1, count, count + 5)):
         rows.trim(first)
         kept = min(max(first, 0), count)
@@ -120,7 +120,7 @@ def test_rows_lose_their_beginning_and_keep_their_positions(count):
         assert rows.read() == list(range(kept, count))
         assert rows.read(count - 1) == list(range(max(kept, count - 1), count))
         assert rows.read(0, count - 1) == list(range(kept, max(kept, count - 1)))
-    rows.append("new")
+    rows.items[0].append("new")
     assert rows.read(count) == ["new"]
     assert rows[0] == rows[-1] == "new"
 

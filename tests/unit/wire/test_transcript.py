@@ -48,7 +48,7 @@ def test_an_exchange_is_what_both_sides_said(record):
     assert [line[:5] for line in lines[3:]] == ["C: xx", "S: +O", "C: RE", "S: yy"]
     assert "bytes …" in lines[3]
     assert "bytes …" in lines[6]
-    assert (record.received_bytes, record.sent_bytes) == (1 + 14 + 6 + 5002 + 6, 5 + 7 + 5002)
+    assert record.received_bytes == 1 + 14 + 6 + 5002 + 6
 
 
 def test_memory_of_exchanges_is_bounded(record):

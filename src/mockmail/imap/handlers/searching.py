@@ -19,16 +19,15 @@ def search(state: ConnectionState, command: Search) -> Output:
     found = yield from evaluate(command.key, view, state.world.clock.now())
     numbers = found.uids if command.uid else found.numbers
     world, actor = state.world, state.actor
-    world.journal.append(
-        Searched(
-            world.clock.now(),
-            actor.protocol,
-            actor.session,
-            actor.account,
-            view.mailbox.name,
-            criteria,
-            tuple(found.uids),
-        )
+    world.journal.note(
+        Searched,
+        world.clock.now(),
+        actor.protocol,
+        actor.session,
+        actor.account,
+        view.mailbox.name,
+        criteria,
+        tuple(found.uids),
     )
     yield b"* SEARCH"
     for start in range(0, len(numbers), _NUMBERS_IN_A_CHUNK):
