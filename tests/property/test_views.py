@@ -58,6 +58,20 @@ class Views(RuleBasedStateMachine):
             self.there[entry.uid] = frozenset(names)
             self.uid_next += 1
 
+    @rule(position=st.integers(0, 40))
+    def mark_seen(self, position):
+        uids = list(self.there)
+        uid = uids[position] if position < len(uids) else self.uid_next
+        before = self.mailbox.highest_modseq
+        new = self.mailbox.mark_seen(uid)
+        if uid not in self.there or "\\Seen" in self.there[uid]:
+            assert new is None
+            assert self.mailbox.highest_modseq == before
+        else:
+            self.there[uid] |= {"\\Seen"}
+            assert (new.uid, new.flags, new.modseq) == (uid, self.there[uid], before + 1)
+            assert self.mailbox.highest_modseq == before + 1
+
     @rule(which=st.none() | WHICH, positions=POSITIONS, change=CHANGES, flags=FLAGS)
     def change_flags(self, which, positions, change, flags):
         client = self.clients[which] if which else None

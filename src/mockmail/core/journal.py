@@ -138,7 +138,7 @@ class Journal:
         """Know the lists that there are now, to be called after each trim. No other method is called as often as that
         which adds to them."""
         self._keep = self.records.items[0].append
-        self._keepers: dict[type[Event], tuple[Callable[[Any], None], str]] = {}
+        self._keepers: dict[type[Event], tuple[Callable[[Any], None], tuple[str]]] = {}
 
     if TYPE_CHECKING:
 
@@ -149,10 +149,10 @@ class Journal:
 
         def note(self, kind: type[Event], *values: Any) -> None:
             try:
-                keep, name = self._keepers[kind]
+                keep, begins = self._keepers[kind]
             except KeyError:
-                keep, name = self._keeper(kind)
-            row = (name, *values)
+                keep, begins = self._keeper(kind)
+            row = begins + values
             keep(row)
             self._keep(row)
             self._until_shrink -= 1
@@ -163,7 +163,8 @@ class Journal:
 
     def append(self, record: Record) -> None:
         """The same with a record that is made already."""
-        keep, _ = self._keeper(record.kind if isinstance(record, Batch) else type(record))
+        kind = record.kind if isinstance(record, Batch) else type(record)
+        keep, _ = self._keepers.get(kind) or self._keeper(kind)
         keep(record)
         self._keep(record)
         self._until_shrink -= 1
@@ -172,9 +173,9 @@ class Journal:
         if self._waiters:
             self._wake()
 
-    def _keeper(self, kind: type[Event]) -> tuple[Callable[[Any], None], str]:
-        """What keeps a record in the index of its kind, and the name of that."""
-        keeper = self._keepers[kind] = self.rows(kind).items[0].append, kind.__name__
+    def _keeper(self, kind: type[Event]) -> tuple[Callable[[Any], None], tuple[str]]:
+        """What keeps a record in the index of its kind, and what a row of it begins with."""
+        keeper = self._keepers[kind] = self.rows(kind).items[0].append, (kind.__name__,)
         return keeper
 
     def _shrink(self) -> None:
@@ -243,7 +244,7 @@ class Journal:
 
     def rows(self, kind: type[Event]) -> Rows:
         """The index of one kind, made on first use."""
-        return self._by_kind.setdefault(kind, Rows())
+        return self._by_kind.get(kind) or self._by_kind.setdefault(kind, Rows())
 
     def trim(self, kind: type[Event], keep: int) -> None:
         """Keep the newest ``keep`` records of ``kind``; now and then, forget of all others what is older than those."""

@@ -27,7 +27,7 @@ from mockmail.core.events import (
 )
 from mockmail.core.forwarding import confirmed, returning_to, spread
 from mockmail.core.journal import Batch
-from mockmail.core.mailbox import Entry, FlagChange, Mailbox
+from mockmail.core.mailbox import SEEN, Entry, FlagChange, Mailbox
 from mockmail.core.message import Envelope, Message
 from mockmail.core.queue import QueueEntry
 from mockmail.core.routing import Deliver, Taken, within_quotas
@@ -42,6 +42,7 @@ E = TypeVar("E", bound=Event)
 
 _ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGIT_OF_BYTE = bytes(ord(_ID_DIGITS[byte % 62]) for byte in range(256))
+_NO_FLAGS: frozenset[str] = frozenset()
 _MANY = 1000
 """Fewer new objects never make the collector walk more than the newest."""
 _AS_ALWAYS = nullcontext()
@@ -214,15 +215,12 @@ class Store:
         flags: Iterable[str],
         actor: Actor,
         origin: MailboxView | None = None,
-        *,
-        now: datetime.datetime | None = None,
     ) -> list[tuple[Entry, Entry]]:
-        """Change flags; (old, new) of those changed. All views but ``origin`` are told. ``now`` spares a look at the
-        clock."""
+        """Change flags; (old, new) of those changed. All views but ``origin`` are told."""
         with _without_collection(len(uids)):
             changed = mailbox.change_flags(uids, change, flags, origin)
         if changed:
-            at, name = now or self._world.clock.now(), mailbox.name
+            at, name = self._world.clock.now(), mailbox.name
 
             def event(pair: tuple[Entry, Entry]) -> FlagsChanged:
                 old, new = pair
@@ -308,14 +306,11 @@ class Store:
         entries: Sequence[Entry],
         parts: Sequence[tuple[str, bool]],
         actor: Actor,
-        *,
-        now: datetime.datetime | None = None,
     ) -> None:
-        """Record that a user agent read ``parts`` (name, peeked) of each of these messages. ``now`` spares a look at
-        the clock."""
+        """Record that a user agent read ``parts`` (name, peeked) of each of these messages."""
         if not entries or not parts:
             return
-        at, name = now or self._world.clock.now(), mailbox.name
+        at, name = self._world.clock.now(), mailbox.name
         if len(entries) == len(parts) == 1:
             entry, (part, peeked) = entries[0], parts[0]
             self._world.journal.note(
@@ -341,6 +336,30 @@ class Store:
             )
 
         self._world.journal.append(_record(Fetched, at, event, range(len(fetched) * len(fetched_parts))))
+
+    def read_whole(
+        self, mailbox: Mailbox, entry: Entry, actor: Actor, now: datetime.datetime, *, mark: bool = True
+    ) -> None:
+        """Record that a user agent read all of a message; with ``mark``, set ``\\Seen`` on it where it is without. All
+        views are told."""
+        note, folder = self._world.journal.note, mailbox.name
+        protocol, session, account = actor.protocol, actor.session, actor.account
+        note(Fetched, now, protocol, session, account, folder, entry.uid, entry.message, "full", False)
+        seen = mailbox.mark_seen(entry.uid) if mark else None
+        if seen is not None:
+            note(
+                FlagsChanged,
+                now,
+                protocol,
+                session,
+                account,
+                folder,
+                seen.uid,
+                seen.message,
+                SEEN,
+                _NO_FLAGS,
+                seen.flags,
+            )
 
     # Names
 

@@ -293,9 +293,10 @@ async def _one_message(request: Request) -> Response:
     if entry is None:
         raise Refusal(404, f"{account.address} {mailbox.name} has no message with UID {text}.")
     who, peek = actor(request, account.address), "peek" in request.query_params
-    world.store.record_fetched(mailbox, [entry], [("full", peek)], who)
-    if not peek:
-        world.store.change_flags(mailbox, [uid], "add", ["\\Seen"], who)
+    if peek:
+        world.store.record_fetched(mailbox, [entry], [("full", True)], who)
+    else:
+        world.store.read_whole(mailbox, entry, who, world.clock.now())
         entry = mailbox.get(uid) or entry
     message = entry.message
     told = detail(message, tags=catalogue.tags(message), username=catalogue.username(message))

@@ -128,12 +128,22 @@ class States:
             number = data[5:-2]
             if not (data.endswith(b"\r\n") and number.isdigit() and len(number) <= NUMBER_DIGITS):
                 return None
-            assert self.transaction is not None  # as said
-            retrieved = self.transaction.retrieved(int(number), now)
+            transaction = self.transaction
+            assert transaction is not None  # as said
+            retrieved = transaction.retrieved(int(number), now)
             if retrieved is None:
                 return None
             text, lines = retrieved
-            self.record("RETR", number.decode("ascii"), text, now)
+            self.world.journal.note(
+                CommandEvent,
+                now,
+                "pop3",
+                "RETR",
+                number.decode("ascii"),
+                transaction.account.address,
+                self.link.session,
+                text,
+            )
             return b"".join((text.encode("ascii"), b"\r\n", lines, b".\r\n"))
         match = _ONE_LINE.fullmatch(data)
         if match is None:

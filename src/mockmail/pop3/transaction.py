@@ -25,8 +25,6 @@ SLICE_BYTES = 64 * 1024
 SLICE_LINES = 1000
 """Listings and lines looked at in one go: about half a millisecond."""
 
-_SEEN = frozenset({"\\Seen"})
-_FULL = (("full", False),)
 _HEADER_END = re.compile(rb"\A\r?\n|\r?\n\r?\n")
 _POPLIB_LINE_BYTES = 2048
 """The longest line, with its end, that Python's poplib reads."""
@@ -143,7 +141,7 @@ class Transaction:
             len(raw) > SLICE_BYTES
             or (self._ascii_headers and not raw.isascii())
             or not raw.endswith(b"\r\n")
-            or _has_line_above(raw, _POPLIB_LINE_BYTES)
+            or (len(raw) > _POPLIB_LINE_BYTES and _has_line_above(raw, _POPLIB_LINE_BYTES))
         ):
             return None
         self._sent_whole(number, entry, now)
@@ -236,10 +234,9 @@ class Transaction:
 
     def _sent_whole(self, number: int, entry: Entry, now: datetime) -> None:
         self._downloaded.add(number)
-        mailbox, store = self._maildrop.mailbox, self.world.store
-        store.record_fetched(mailbox, (entry,), _FULL, self._actor, now=now)
-        if not (mailbox.read_only or self._maildrop.outdated):
-            store.change_flags(mailbox, (entry.uid,), "add", _SEEN, self._actor, now=now)
+        mailbox = self._maildrop.mailbox
+        mark = not (mailbox.read_only or self._maildrop.outdated)
+        self.world.store.read_whole(mailbox, entry, self._actor, now, mark=mark)
 
     def _beginning(self, entry: Entry, lines: int) -> Body:
         raw = entry.message.raw

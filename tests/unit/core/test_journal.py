@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mockmail.core.events import Delivered, Expunged, SessionClosed, SessionOpened
+from mockmail.core import events as all_events
+from mockmail.core.events import KINDS, Delivered, Expunged, SessionClosed, SessionOpened
 from mockmail.core.journal import Batch, Journal, JournalView, Rows
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -25,6 +26,72 @@ def test_events_are_found_by_kind_in_order():
     assert [event.session for event in journal.of(SessionClosed)] == ["pop3-1", "pop3-2"]
     assert [event.session for event in journal.of(SessionOpened)] == ["pop3-2"]
     assert journal.of(Expunged) == []
+
+
+def test_what_is_noted_becomes_an_event_when_somebody_looks_and_stays_that_event():
+    journal = Journal()
+    journal.note(SessionClosed, NOON, "pop3", "pop3-1")
+    journal.append(closed(2))
+    journal.note(SessionClosed, NOON, "pop3", "pop3-3")
+    first = journal.of(SessionClosed)
+    assert first == [closed(1), closed(2), closed(3)]
+    assert [a is b for a, b in zip(first, journal.of(SessionClosed), strict=True)] == [True] * 3
+    assert journal.rows(SessionClosed)[-1] is first[2]
+    assert journal.events(1) == first[1:]
+    assert journal.rows(SessionClosed).read(1, 2) == [closed(2)]
+    assert list(JournalView(lambda: journal)) == first
+
+
+@pytest.mark.parametrize("index", [0, 1, -1, -2])
+def test_a_row_that_is_looked_at_alone_is_an_event(index):
+    journal = Journal()
+    journal.note(SessionClosed, NOON, "pop3", "pop3-1")
+    journal.note(SessionClosed, NOON, "pop3", "pop3-2")
+    row = journal.rows(SessionClosed)[index]
+    assert row == closed(1 + index % 2)
+    assert journal.rows(SessionClosed)[index] is row
+
+
+def test_all_kinds_of_events_are_known_by_name():
+    assert set(KINDS) == {name for name in all_events.__all__ if name not in ("KINDS", "Actor", "Event")}
+    assert all(KINDS[kind.__name__] is kind for kind in KINDS.values())
+
+
+def test_rows_are_trimmed_by_time_whether_anybody_looked_or_not():
+    journal = Journal()
+    for number in range(400):
+        at = NOON + timedelta(seconds=number)
+        journal.note(SessionOpened, at, "pop3", str(number), ("127.0.0.1", 1))
+        journal.note(SessionClosed, at, "pop3", str(number))
+        if number == 200:
+            journal.of(SessionOpened)
+    journal.trim(SessionClosed, 100)
+    assert [event.session for event in journal.of(SessionOpened)] == [str(number) for number in range(300, 400)]
+    journal.note(SessionClosed, NOON + timedelta(days=1), "pop3", "400")
+    assert journal.of(SessionClosed)[-1].session == "400"
+    assert len(journal.records.read()) == 201
+
+
+def test_threads_that_look_at_once_see_equal_events():
+    journal = Journal()
+    seen = []
+
+    def reader():
+        events = []
+        while len(events) < 2000:
+            events = journal.of(SessionClosed)
+            assert events == [closed(number) for number in range(len(events))]
+        seen.append(events)
+
+    threads = [threading.Thread(target=reader) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(2000):
+        journal.note(SessionClosed, NOON, "pop3", f"pop3-{number}")
+    for thread in threads:
+        thread.join(30)
+    assert len(seen) == 4
+    assert all(events == seen[0] for events in seen)
 
 
 def test_a_batch_is_one_record_and_many_events(new_message):
@@ -157,7 +224,7 @@ def test_of_what_clients_ask_for_ever_the_newest_is_kept(new_message):
     delivered = Delivered(NOON, new_message(), ("b@x",), ("b@x",), "smtp-1")
     journal.append(delivered)
     for number in range(5000):
-        journal.append(closed(number))
+        journal.note(SessionClosed, NOON, "pop3", f"pop3-{number}")
     assert 1000 <= len(journal.of(SessionClosed)) <= 1250
     assert journal.of(SessionClosed)[-1].session == "pop3-4999"
     assert journal.of(SessionClosed, since=mark)[-1].session == "pop3-4999"

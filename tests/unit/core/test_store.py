@@ -147,6 +147,38 @@ def test_many_messages_at_once_have_the_garbage_collector_walk_no_mail(world, st
     assert len(walks) <= 2 * 2  # each begins and ends
 
 
+@pytest.mark.parametrize(("mark", "expected"), [(True, {"\\Flagged", "\\Seen"}), (False, {"\\Flagged"})])
+def test_a_message_read_whole_is_seen_from_then_on(world, mark, expected):
+    deliver(world, "bob@a.test")
+    inbox = world.account("bob@a.test").inbox
+    world.store.change_flags(inbox, [1], "add", ["\\Flagged"], ACTOR)
+    before, view, entry = world.journal.mark(), MailboxView(inbox), inbox.get(1)
+    for _ in range(2):  # the second time nothing changes but that it was read again
+        world.store.read_whole(inbox, entry, ACTOR, world.clock.now(), mark=mark)
+    assert inbox.get(1).flags == expected
+    assert entry.flags == {"\\Flagged"}
+    assert [number for number, _ in view.changes(expunges=True).fetched] == [1] * mark
+    assert inbox.highest_modseq == 3 + mark
+    fetched = world.journal.of(Fetched, since=before)
+    assert [(event.uid, event.part, event.peeked, event.session) for event in fetched] == [
+        (1, "full", False, "imap-1")
+    ] * 2
+    changed = world.journal.of(FlagsChanged, since=before)
+    assert [(event.uid, event.added, event.removed, event.flags) for event in changed] == [
+        (1, {"\\Seen"}, frozenset(), expected)
+    ] * mark
+
+
+def test_a_message_that_left_while_it_was_read_is_not_marked(world):
+    deliver(world, "bob@a.test")
+    inbox = world.account("bob@a.test").inbox
+    entry = inbox.get(1)
+    world.store.expunge(inbox, [1], ACTOR)
+    world.store.read_whole(inbox, entry, ACTOR, world.clock.now())
+    assert [event.message for event in world.journal.of(Fetched)] == [entry.message]
+    assert world.journal.of(FlagsChanged) == []
+
+
 def test_move_is_one_step_and_tells_every_view(world):
     account = world.account("bob@a.test")
     target = account.create("b")

@@ -179,7 +179,7 @@ def test_an_unexpected_error_of_what_is_answered_at_once_is_kept_too(world, seed
 def test_an_error_in_mid_response_cuts_the_connection(world, seed, new_peer, monkeypatch):
     seed(b"x")
     peer = new_peer().log_in()
-    monkeypatch.setattr("mockmail.core.store.Store.record_fetched", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("mockmail.core.store.Store.read_whole", lambda *arguments, **named: 1 / 0)
     assert peer.send(b"RETR 1\r\n") == b"+OK 1 octets\r\nx\r\n"
     assert peer.end is Abort
     assert len(peer.link.errors) == 1
