@@ -265,21 +265,34 @@ class Conversation:
     def message(self, refusals: Sequence[str | None]) -> tuple[list[str], Message | None]:
         """The end of the text; ``refusals`` and replies are of those of :meth:`whom_to_ask`. The message, which is
         none when it was too big, is visible to every reader when this returns."""
+        reader, transaction = self._text_ended()
+        if self._lmtp:
+            return deliver(transaction, reader, self._where_from(), refusals)
+        of_each = list(refusals) * len(transaction.decisions)
+        replies, message = deliver(transaction, reader, self._where_from(), of_each)
+        return replies[:1], message
+
+    def message_for_all(self) -> tuple[str, Message | None]:
+        """The same by SMTP, where no fault refuses it: nothing is asked for each recipient."""
+        reader, transaction = self._text_ended()
+        if reader.too_big or transaction.world.accounts.has_quotas:
+            replies, message = deliver(transaction, reader, self._where_from(), [None] * len(transaction.decisions))
+            return replies[0], message
+        return deliver_to(transaction.decisions, transaction, reader, self._where_from())
+
+    def _text_ended(self) -> tuple[TextReader, Transaction]:
         reader, transaction = self.reader, self.transaction
         assert reader is not None  # a message is only ended after DATA or BDAT began it
         assert transaction is not None
         self.reader = self.transaction = None
+        return reader, transaction
+
+    def _where_from(self) -> Origin:
         origin = self._origin
         if origin is None or origin.account is not self.login.account:
             origin = Origin(self._link, self.login.account, self._host, self.server_name, extended=self._extended)
             self._origin = origin
-        if self._lmtp:
-            return deliver(transaction, reader, origin, refusals)
-        if refusals[0] is None and not (reader.too_big or transaction.world.accounts.has_quotas):
-            reply, message = deliver_to(transaction.decisions, transaction, reader, origin)
-            return [reply], message
-        replies, message_or_none = deliver(transaction, reader, origin, list(refusals) * len(transaction.decisions))
-        return replies[:1], message_or_none
+        return origin
 
     def rset(self) -> str:
         """RSET (section 4.1.1.5)."""

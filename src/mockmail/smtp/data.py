@@ -36,7 +36,12 @@ class DataReader:
         to come (then all do)."""
         if not self.size_bytes and chunk.endswith(_END) and chunk[:1] != b"." and not _dot_in(chunk, len(chunk) - 3):
             # A text that comes whole and has no dot at the beginning of a line, as nearly all small ones.
-            return self._take_whole(chunk)
+            self.size_bytes = len(chunk) - 3
+            if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
+                self._drop()
+            else:
+                self._chunks.append(chunk[:-3])
+            return len(chunk)
         tail = self._tail
         border = tail + chunk[:4]
         at = border.find(_END)
@@ -61,7 +66,8 @@ class DataReader:
     def text(self, prefix: bytes = b"") -> bytes | list[bytes]:
         """The text, dots unstuffed, behind ``prefix`` (lines that end in CRLF, or nothing); a long one that had none in
         pieces. Call it once, at the end of data."""
-        self._flush()
+        if self._small:
+            self._flush()
         if self._overrun_bytes:
             self._drop_overrun()
         pieces, self._chunks = [prefix, *self._chunks] if prefix else self._chunks, []
@@ -76,7 +82,8 @@ class DataReader:
 
     def beginning(self) -> bytes:
         """As much of the text as its header is sure to be in. At the end of data, before :meth:`text`."""
-        self._flush()
+        if self._small:
+            self._flush()
         return beginning_of(self._chunks)
 
     def _drop_overrun(self) -> None:
@@ -100,14 +107,6 @@ class DataReader:
             self._drop()
         return end
 
-    def _take_whole(self, chunk: bytes) -> int:
-        self.size_bytes = len(chunk) - 3
-        if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
-            self._drop()
-        else:
-            self._chunks.append(chunk[:-3])
-        return len(chunk)
-
     def _keep(self, chunk: bytes) -> None:
         self.size_bytes += len(chunk)
         limit_bytes = self._limit_bytes
@@ -122,7 +121,8 @@ class DataReader:
                 self._small = bytearray()
             self._small += chunk
         else:
-            self._flush()
+            if self._small:
+                self._flush()
             self._chunks.append(chunk)
 
     def _drop(self) -> None:
@@ -132,9 +132,8 @@ class DataReader:
         self._small = b""
 
     def _flush(self) -> None:
-        if self._small:
-            self._chunks.append(bytes(self._small))
-            self._small = b""
+        self._chunks.append(bytes(self._small))
+        self._small = b""
 
 
 def _dot_in(chunk: bytes, stop: int) -> bool:

@@ -119,11 +119,12 @@ class Connection(asyncio.Protocol):
             self._crash(error)
 
     def data_received(self, data: bytes) -> None:
-        if self._discarding or self._closing:
-            return
-        if self._early is not None:
-            self._early += data
-            return
+        if self._held or self._closing:
+            if self._discarding or self._closing:
+                return
+            if self._early is not None:
+                self._early += data
+                return
         self._heard_at = self._loop.time()
         if self._tls is not None:
             self._tls.unspoken = False
@@ -141,17 +142,17 @@ class Connection(asyncio.Protocol):
                 answer = self.session.answer(data)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
-        if answer is not None:
-            self._pull_is_due = False
-            self._record.exchanged(data, answer)
-            if answer:
-                self._transport.write(answer)
-                if self._writing_paused:
-                    self._read_or_not()
+        if answer is None:
+            if not held:
+                self._record.received(data)
+            self._pull()
             return
-        if not held:
-            self._record.received(data)
-        self._pull()
+        self._pull_is_due = False
+        self._record.exchanged(data, answer)
+        if answer:
+            self._transport.write(answer)
+            if self._writing_paused:
+                self._read_or_not()
 
     def eof_received(self) -> bool:
         self._eof = True
