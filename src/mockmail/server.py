@@ -130,7 +130,7 @@ class MockMail(Addresses, Outages, Archives, Assertions, Endpoints, Running):
         if self._uid_validities is None:
             self._uid_validities = itertools.count(int(clock.now().timestamp()) + 1)
         world = World(settings, clock, next_uid_validity=partial(next, self._uid_validities), late=self._late)
-        world.queue.reporter = partial(send_reports, world)
+        world.queue.reporter = send_reports
         return world
 
     def _now(self) -> datetime.datetime:

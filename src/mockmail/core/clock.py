@@ -36,8 +36,13 @@ class Job:
         return (self.at, self._number) < (other.at, other._number)
 
     def cancel(self) -> None:
-        """Have it never begin."""
+        """Have it never begin. It stays on the heap until its time, without what it would have worked on."""
         self.cancelled = True
+        self.work = _nothing
+
+
+def _nothing() -> None:
+    return None
 
 
 class ClockDriver(Protocol):

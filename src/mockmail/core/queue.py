@@ -9,11 +9,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mockmail.core.message import Message
 from mockmail.core.notification import notify_of
 from mockmail.records import record
+
+if TYPE_CHECKING:
+    from mockmail.core.world import World
 
 __all__ = ["Attempt", "Queue", "QueueEntry", "QueuedMessage", "QueuedRecipient", "RecipientState"]
 
@@ -173,9 +176,9 @@ class Queue:
         """Given each new entry, in the step that adds it."""
         self.hastener: Callable[[QueueEntry], None] | None = None
         """Given entries whose next attempt is to be made now."""
-        self.reporter: Callable[[QueueEntry], None] | None = None
-        """Given what was delivered here or expanded, where the sender asked to be told: an entry that is not, and was
-        not, in the queue, all of whose recipients are settled."""
+        self.reporter: Callable[[World, QueueEntry], None] | None = None
+        """Given, with the world that it is in, what was delivered here or expanded, where the sender asked to be told:
+        an entry that is not, and was not, in the queue, all of whose recipients are settled."""
 
     def __iter__(self) -> Iterator[QueueEntry]:
         return iter(tuple(self._entries))

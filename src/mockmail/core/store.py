@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gc
 import os
+import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -71,14 +72,22 @@ def _record(kind: type[E], at: datetime.datetime, make: Callable[[Any], E], rows
 class Store:
     """Puts mail into mailboxes, changes and removes it, and writes the journal."""
 
-    __slots__ = ("_expiry", "_id_prefix", "_last_number", "_world")
+    __slots__ = ("_expiry", "_id_prefix", "_last_number", "_world_if_any")
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self._world_if_any = weakref.ref(world)
         self._last_number = 10**9  # so that all have ten digits
         self._expiry: Job | None = None
         self._id_prefix = os.urandom(12).translate(_DIGIT_OF_BYTE).decode()
         """The first 12 of the 22."""
+
+    @property
+    def _world(self) -> World:
+        """Whose store this is. Held by a weak reference: a world with all its mail is gone as soon as nobody has it any
+        more, not when the garbage collector comes by, which counts objects and not their megabytes."""
+        world = self._world_if_any()
+        assert world is not None  # whoever calls has it
+        return world
 
     def new_message(
         self,
@@ -135,7 +144,7 @@ class Store:
         if message.envelope.rcpt_options and world.queue.reporter is not None:
             entry = confirmed(message, decisions, received, now)
             if entry is not None:
-                world.queue.reporter(entry)
+                world.queue.reporter(world, entry)
         if world.settings.max_messages is not None:
             self._enforce_limit(world.settings.max_messages)
         if world.settings.max_age is not None:
@@ -393,12 +402,12 @@ class Store:
 
     def _expire(self) -> None:
         """Remove delivered mail that has been kept long enough, and look again when the next has."""
-        world, age = self._world, self._world.settings.max_age
+        world = self._world_if_any()
         self._expiry = None
-        if age is None or world.retired:
+        if world is None or world.retired or world.settings.max_age is None:
             return
         rows = world.journal.rows(Delivered)
-        until = world.clock.now() - age
+        until = world.clock.now() - world.settings.max_age
         expired = 0
         for record in rows.read():
             assert isinstance(record, Delivered)

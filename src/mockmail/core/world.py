@@ -36,14 +36,17 @@ class World:
         # Whoever bounds the mail wants the memory bounded: its history goes with it.
         bounded = {} if settings.max_messages is None else {"limit_records": max(10_000, 10 * settings.max_messages)}
         self.journal = Journal(**bounded)
-        self._next_uid_validity = next_uid_validity or _counter(int(self.clock.now().timestamp()))
-        self.accounts = Accounts(self._make_mailbox)
+        self._next_uid_validity = new_uid_validity = next_uid_validity or _counter(int(self.clock.now().timestamp()))
+        # Nothing in here refers to the world, so that it goes with its last user: see Store.
+        self.accounts = Accounts(lambda account, name: Mailbox(account, name, new_uid_validity()))
         self.aliases = Aliases()
         self.queue = Queue()
         self.store = Store(self)
         self.late = late if late is not None else []
         """Where a session puts mail that was begun in this world and arrived after it was retired."""
         self._derived: dict[Hashable, Any] = {}
+        self.companions: dict[str, Any] = {}
+        """What other parts keep beside this world, by name. It may refer to the world, and is let go of with it."""
         self.retired = False
         """Set by a reset: a write into this world is late."""
         for address, password in (settings.users or {}).items():
@@ -58,9 +61,6 @@ class World:
             value = self._derived[key] = compute()
         return value
 
-    def _make_mailbox(self, account: str, name: str) -> Mailbox:
-        return Mailbox(account, name, self._next_uid_validity())
-
     def account(self, address: str) -> AccountState:
         """The account of an address, made when it is missing."""
         return self.accounts.get(address) or self.accounts.create(address, created_by="test")
@@ -68,6 +68,7 @@ class World:
     def retire(self) -> None:
         """Another world takes over, or the server stops: whoever waits for something in this one is told."""
         self.retired = True
+        self.companions.clear()
         self.journal.close()
 
     def carry(self, mailbox: Mailbox) -> Mailbox:

@@ -39,9 +39,8 @@ class Row:
 class Catalogue:
     """All mail of one world. Loop thread only."""
 
-    def __init__(self, world: World, number: int = 1) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
-        self.number = number
         self._state: list[tuple[Mailbox, int]] = []
         self._rows: list[Row] = []
         self._by_id: dict[str, Row] = {}

@@ -70,8 +70,8 @@ class Desk:
         """Mailpit's chaos triggers in force, by name."""
         self.listeners: set[Callable[[dict[str, Any]], None]] = set()
         """Who follows Mailpit's events; see :meth:`tell`."""
-        self._worlds = 0
-        self._catalogues: WeakKeyDictionary[World, Catalogue] = WeakKeyDictionary()
+        self._numbers: WeakKeyDictionary[World, int] = WeakKeyDictionary()
+        self._last_number = 0
 
     @property
     def world(self) -> World:
@@ -84,15 +84,19 @@ class Desk:
 
     def catalogue(self, world: World) -> Catalogue:
         """The one list of all mail of a world."""
-        found = self._catalogues.get(world)
+        found: Catalogue | None = world.companions.get("catalogue")
         if found is None:
-            self._worlds += 1
-            found = self._catalogues[world] = Catalogue(world, self._worlds)
+            found = Catalogue(world)
+            if not world.retired:
+                world.companions["catalogue"] = found
         return found
 
     def number(self, world: World) -> int:
         """What tells one world from the others of this server."""
-        return self.catalogue(world).number
+        number = self._numbers.get(world)
+        if number is None:
+            self._last_number = number = self._numbers[world] = self._last_number + 1
+        return number
 
 
 def desk(connection: HTTPConnection) -> Desk:

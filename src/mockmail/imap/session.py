@@ -173,7 +173,7 @@ class ImapSession:
         if self._running is not None:
             running, self._running = self._running, None
             running.close()  # type: ignore[attr-defined]  # all of them are generators
-        self.state.unselect()
+        self.state.end()
 
     # One thing after the other
 

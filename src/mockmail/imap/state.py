@@ -30,6 +30,10 @@ _LINE_BYTES_BEFORE_LOGIN = 64 * 1024
 _UNLIMITED_BYTES = 2**62
 
 
+def _nothing() -> None:
+    return None
+
+
 class ConnectionState:
     """The state of one connection; handlers of commands read and change it."""
 
@@ -134,6 +138,11 @@ class ConnectionState:
         if self.view is not None:
             self.view.close()
             self.view = None
+
+    def end(self) -> None:
+        """The connection is gone: look at none, and refer to nobody who refers to this."""
+        self.unselect()
+        self._on_change = _nothing
 
     def writable(self) -> MailboxView:
         """The selected mailbox, for a command that changes it; refuses where that cannot be."""

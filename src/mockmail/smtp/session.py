@@ -177,6 +177,8 @@ class SmtpSession(Dispatch):
             lines.drop_rest()
         if lines.data:
             lines.compact()
+        elif self._held is None:
+            self._enter_next_world()  # rather than have a client that keeps its connection keep the mail of the last
         self._plain = self._what_is_plain()
         return out.take()
 

@@ -101,8 +101,9 @@ class Wait:
     def end(self) -> None:
         """Give up waiting; ``wake`` may still be on its way."""
         self._over = True
-        if self._cancel is not None:
-            self._cancel()
+        cancel, self._cancel = self._cancel, None  # which refers to this
+        if cancel is not None:
+            cancel()
 
     def _more(self) -> None:
         if self._over or self._wake is None:

@@ -210,6 +210,7 @@ class Connection(asyncio.Protocol):
                 session.connection_lost()
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._link.errors.append(error)
+        self._link.let_go()
 
     # What the server calls
 

@@ -117,6 +117,10 @@ class Link:
     errors: list[BaseException] = field(default_factory=list)
     """Unexpected exceptions; whoever owns the server raises them in the test."""
 
+    def let_go(self) -> None:
+        """The connection is gone: refer to it no more, so that it and what its session had are freed at once."""
+        self.wake, self.redact, self.note, self.command = _nothing, _no_redaction, _no_note, _no_verdict
+
     @property
     def secure(self) -> bool:
         """Whether the bytes travel over TLS."""

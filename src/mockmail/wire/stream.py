@@ -187,6 +187,7 @@ class Stream(asyncio.Transport):
         try:
             self._protocol.connection_lost(error)
         finally:
+            del self._protocol  # which has this transport
             self._socket.close()
             if self._drained is not None and not self._drained.done():
                 self._drained.set_result(None)

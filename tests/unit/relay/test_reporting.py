@@ -2,7 +2,6 @@
 
 import smtplib
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import pytest
 
@@ -22,7 +21,7 @@ RAW = b"Subject: Lunch\r\nMessage-ID: <1@alice.test>\r\n\r\nAt noon?\r\n"
 @pytest.fixture
 def world() -> World:
     world = World(Settings(domains=["alice.test"]))
-    world.queue.reporter = partial(send_reports, world)
+    world.queue.reporter = send_reports
     world.aliases.add_alias("one@alice.test", ["bob@alice.test"])
     world.aliases.add_alias("away@alice.test", ["bob@far.test"])
     world.aliases.add_alias("both@alice.test", ["bob@alice.test", "bob@far.test"])
