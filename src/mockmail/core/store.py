@@ -72,9 +72,20 @@ def _record(kind: type[E], at: datetime.datetime, make: Callable[[Any], E], rows
 class Store:
     """Puts mail into mailboxes, changes and removes it, and writes the journal."""
 
-    __slots__ = ("_expiry", "_id_prefix", "_last_number", "_world_if_any")
+    __slots__ = (
+        "_accounts", "_clock", "_expiry", "_id_prefix", "_journal", "_last_number", "_queue", "_settings",
+        "_world_if_any",
+    )  # fmt: skip
 
     def __init__(self, world: World) -> None:
+        """``world`` has all but its store by now."""
+        self._accounts = world.accounts
+        self._clock = world.clock
+        self._journal = world.journal
+        self._queue = world.queue
+        self._settings = world.settings
+        # A world with all its mail is to be gone as soon as nobody has it any more, not when the garbage collector
+        # comes by, which counts objects and not their megabytes. So nothing in a world refers to it.
         self._world_if_any = weakref.ref(world)
         self._last_number = 10**9  # so that all have ten digits
         self._expiry: Job | None = None
@@ -83,8 +94,7 @@ class Store:
 
     @property
     def _world(self) -> World:
-        """Whose store this is. Held by a weak reference: a world with all its mail is gone as soon as nobody has it any
-        more, not when the garbage collector comes by, which counts objects and not their megabytes."""
+        """Whose store this is."""
         world = self._world_if_any()
         assert world is not None  # whoever calls has it
         return world
@@ -102,7 +112,7 @@ class Store:
             raw,
             id=self.new_id(),
             envelope=envelope or Envelope(),
-            received_at=received_at or self._world.clock.now(),
+            received_at=received_at or self._clock.now(),
             trace_length=trace_length,
         )
 
@@ -125,35 +135,35 @@ class Store:
         """Take a message over for its recipients: every mailbox and the queue have it, and every query sees it, when
         this returns. One copy for each account. ``received`` is the trace header for copies that travel on; ``now``
         spares a look at the clock."""
-        world = self._world
-        now = now or world.clock.now()
-        world.journal.note(Accepted, now, message, actor.protocol, actor.session, actor.account)
-        if world.accounts.has_quotas:
-            decisions = within_quotas(world, decisions, len(message.original))
+        now = now or self._clock.now()
+        self._journal.note(Accepted, now, message, actor.protocol, actor.session, actor.account)
+        if self._accounts.has_quotas:
+            decisions = within_quotas(self._world, decisions, len(message.original))
         if len(decisions) == 1 and type(only := decisions[0]) is Deliver and only.sender is None:
             # Nearly all mail; the way of the rest takes twice as long.
             self._inbox(only.address).add_one(message)
-            world.journal.note(Delivered, now, message, (only.recipient,), (only.address,), actor.session)
+            self._journal.note(Delivered, now, message, (only.recipient,), (only.address,), actor.session)
         elif {type(decision) for decision in decisions} <= {Deliver}:
             self._deliver(message, decisions, actor, received, now)  # type: ignore[arg-type]  # as just seen
         else:
-            local, entries = spread(world, message, decisions, received, now)
+            local, entries = spread(self._world, message, decisions, received, now)
             if local:
                 self._deliver(message, local, actor, received, now)
             self._enqueue(entries, now)
-        if message.envelope.rcpt_options and world.queue.reporter is not None:
+        reporter = self._queue.reporter if message.envelope.rcpt_options else None
+        if reporter is not None:
             entry = confirmed(message, decisions, received, now)
             if entry is not None:
-                world.queue.reporter(world, entry)
-        if world.settings.max_messages is not None:
-            self._enforce_limit(world.settings.max_messages)
-        if world.settings.max_age is not None:
+                reporter(self._world, entry)
+        settings = self._settings
+        if settings.max_messages is not None:
+            self._enforce_limit(settings.max_messages)
+        if settings.max_age is not None:
             self._expire_later(now)
 
     def _deliver(
         self, message: Message, decisions: Sequence[Deliver], actor: Actor, received: bytes, now: datetime.datetime
     ) -> None:
-        world = self._world
         copies: dict[str, Message] = {}
         recipients: dict[str, None] = {}
         returning: dict[str, Message] = {}
@@ -171,37 +181,36 @@ class Store:
                 copy = returning[sender]
             copies[address] = copy
             self._inbox(address).add_one(copy)
-        world.journal.note(Delivered, now, message, tuple(recipients), tuple(copies), actor.session)
+        self._journal.note(Delivered, now, message, tuple(recipients), tuple(copies), actor.session)
 
     def _inbox(self, address: str) -> Mailbox:
         """Of the account of that (canonical) address, which is made when it is missing."""
-        accounts = self._world.accounts
+        accounts = self._accounts
         return (accounts.known(address) or accounts.create(address, created_by="delivery")).inbox
 
     def _enqueue(self, entries: Sequence[QueueEntry], now: datetime.datetime) -> None:
-        world = self._world
         for entry in entries:
             if entry.domain:
                 originals = tuple([recipient.original for recipient in entry.recipients])
                 addresses = tuple([recipient.address for recipient in entry.recipients])
-                world.journal.note(Queued, now, entry.message, entry.sender, entry.domain, originals, addresses)
-        world.queue.add(entries)
+                self._journal.note(Queued, now, entry.message, entry.sender, entry.domain, originals, addresses)
+        self._queue.add(entries)
 
     def seed(self, account: AccountState, folder: str, message: Message, flags: Iterable[str]) -> Entry:
         """Put a message into a mailbox as the test wants it there; a missing mailbox is made."""
         mailbox = account.mailbox(folder) or account.create(folder)
         assert mailbox is not None  # a name with a trailing delimiter was refused by the caller
         entry = mailbox.add([(message, mailbox.spelled(flags))])[0]
-        now = self._world.clock.now()
-        self._world.journal.note(Seeded, now, message, account.address, mailbox.name, entry.uid)
+        now = self._clock.now()
+        self._journal.note(Seeded, now, message, account.address, mailbox.name, entry.uid)
         return entry
 
     def append(self, mailbox: Mailbox, messages: Sequence[tuple[Message, Iterable[str]]], actor: Actor) -> list[Entry]:
         """Upload messages into a mailbox, all in one step (RFC 3501 6.3.11)."""
         entries = mailbox.add([(message, mailbox.spelled(flags)) for message, flags in messages])
-        now = self._world.clock.now()
+        now = self._clock.now()
         for entry in entries:
-            self._world.journal.note(
+            self._journal.note(
                 Appended,
                 now,
                 actor.protocol,
@@ -229,7 +238,7 @@ class Store:
         with _without_collection(len(uids)):
             changed = mailbox.change_flags(uids, change, flags, origin)
         if changed:
-            at, name = self._world.clock.now(), mailbox.name
+            at, name = self._clock.now(), mailbox.name
 
             def event(pair: tuple[Entry, Entry]) -> FlagsChanged:
                 old, new = pair
@@ -246,7 +255,7 @@ class Store:
                     new.flags,
                 )
 
-            self._world.journal.append(_record(FlagsChanged, at, event, changed))
+            self._journal.append(_record(FlagsChanged, at, event, changed))
         return changed
 
     def copy(self, source: Mailbox, entries: Sequence[Entry], target: Mailbox, actor: Actor) -> list[Entry]:
@@ -279,7 +288,7 @@ class Store:
     ) -> None:
         if not added:
             return
-        now, copied = self._world.clock.now(), tuple(entries)
+        now, copied = self._clock.now(), tuple(entries)
 
         def event(row: int) -> Copied:
             old, new = copied[row], added[row]
@@ -295,18 +304,18 @@ class Store:
                 new.uid,
             )
 
-        self._world.journal.append(_record(kind, now, event, range(len(added))))
+        self._journal.append(_record(kind, now, event, range(len(added))))
 
     def expunge(self, mailbox: Mailbox, uids: Iterable[int], actor: Actor) -> list[Entry]:
         """Remove messages for good; those that were there."""
         removed = mailbox.expunge(set(uids))
         if removed:
-            now, name = self._world.clock.now(), mailbox.name
+            now, name = self._clock.now(), mailbox.name
 
             def event(entry: Entry) -> Expunged:
                 return Expunged(now, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message)
 
-            self._world.journal.append(_record(Expunged, now, event, removed))
+            self._journal.append(_record(Expunged, now, event, removed))
         return removed
 
     def record_fetched(
@@ -319,10 +328,10 @@ class Store:
         """Record that a user agent read ``parts`` (name, peeked) of each of these messages."""
         if not entries or not parts:
             return
-        at, name = self._world.clock.now(), mailbox.name
+        at, name = self._clock.now(), mailbox.name
         if len(entries) == len(parts) == 1:
             entry, (part, peeked) = entries[0], parts[0]
-            self._world.journal.note(
+            self._journal.note(
                 Fetched, at, actor.protocol, actor.session, actor.account, name, entry.uid, entry.message, part, peeked
             )
             return
@@ -344,14 +353,14 @@ class Store:
                 peeked,
             )
 
-        self._world.journal.append(_record(Fetched, at, event, range(len(fetched) * len(fetched_parts))))
+        self._journal.append(_record(Fetched, at, event, range(len(fetched) * len(fetched_parts))))
 
     def read_whole(
         self, mailbox: Mailbox, entry: Entry, actor: Actor, now: datetime.datetime, *, mark: bool = True
     ) -> None:
         """Record that a user agent read all of a message; with ``mark``, set ``\\Seen`` on it where it is without. All
         views are told."""
-        note, folder = self._world.journal.note, mailbox.name
+        note, folder = self._journal.note, mailbox.name
         protocol, session, account = actor.protocol, actor.session, actor.account
         note(Fetched, now, protocol, session, account, folder, entry.uid, entry.message, "full", False)
         seen = mailbox.mark_seen(entry.uid) if mark else None
@@ -382,7 +391,7 @@ class Store:
         account.rename(name, new_name)
 
     def _enforce_limit(self, limit: int) -> None:
-        rows = self._world.journal.rows(Delivered)
+        rows = self._journal.rows(Delivered)
         excess = len(rows) - rows.first - limit
         if excess <= 0:
             return
@@ -390,24 +399,27 @@ class Store:
         for record in rows.read(stop=rows.first + excess):
             assert isinstance(record, Delivered)
             for address in record.accounts:
-                account = self._world.accounts.get(address)
+                account = self._accounts.get(address)
                 if account is not None:
                     self._remove(account, record.message, actor)
-        self._world.journal.trim(Delivered, limit)
+        self._journal.trim(Delivered, limit)
 
     def _expire_later(self, now: datetime.datetime) -> None:
-        age = self._world.settings.max_age
+        age = self._settings.max_age
         if age is not None and self._expiry is None:
-            self._expiry = self._world.clock.schedule(now + age, self._expire, chore=True)
+            self._expiry = self._clock.schedule(now + age, self._expire, chore=True)
+
+    def end(self) -> None:
+        """The world is over: nothing more expires in it."""
+        if self._expiry is not None:
+            self._expiry.cancel()
 
     def _expire(self) -> None:
         """Remove delivered mail that has been kept long enough, and look again when the next has."""
-        world = self._world_if_any()
-        self._expiry = None
-        if world is None or world.retired or world.settings.max_age is None:
-            return
-        rows = world.journal.rows(Delivered)
-        until = world.clock.now() - world.settings.max_age
+        age, self._expiry = self._settings.max_age, None
+        assert age is not None  # or nothing would have been put on the clock
+        rows = self._journal.rows(Delivered)
+        until = self._clock.now() - age
         expired = 0
         for record in rows.read():
             assert isinstance(record, Delivered)
@@ -416,10 +428,10 @@ class Store:
                 break
             expired += 1
             for address in record.accounts:
-                account = world.accounts.get(address)
+                account = self._accounts.get(address)
                 if account is not None:
                     self._remove(account, record.message, Actor())
-        world.journal.trim(Delivered, len(rows) - rows.first - expired)
+        self._journal.trim(Delivered, len(rows) - rows.first - expired)
 
     def _remove(self, account: AccountState, message: Message, actor: Actor) -> None:
         for mailbox in account:

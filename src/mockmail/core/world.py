@@ -69,6 +69,7 @@ class World:
         """Another world takes over, or the server stops: whoever waits for something in this one is told."""
         self.retired = True
         self.companions.clear()
+        self.store.end()
         self.journal.close()
 
     def carry(self, mailbox: Mailbox) -> Mailbox:
