@@ -41,7 +41,7 @@ class Conversation:
         recipient_limit: int,
         transaction_limit: int | None,
     ) -> None:
-        self._link = link
+        self.link = link
         self._lmtp = link.protocol == "lmtp"
         self.hello = "LHLO" if self._lmtp else "EHLO"
         """The command that begins a conversation."""
@@ -55,10 +55,10 @@ class Conversation:
     def enter(self, world: World) -> None:
         """Belong to this world from now on."""
         self.world = world
-        settings, secure = world.settings, self._link.secure
-        self._origin: Origin | None = None
+        settings, secure = world.settings, self.link.secure
+        self.origin: Origin | None = None
         """Where this client's messages come from, since the last of them."""
-        protocol = self._link.protocol
+        protocol = self.link.protocol
         self.capabilities = world.derived(
             (protocol, secure), lambda: capabilities_of(settings, protocol, facts=("tls",) if secure else ())
         )
@@ -72,9 +72,11 @@ class Conversation:
     def forget(self) -> None:
         """Know nothing of the client (RFC 3207 section 4.2)."""
         self.enter(self.world)
-        self._host = ""
-        self._extended = False
-        self.login = Login(self._link)
+        self.host = ""
+        """What the client called itself."""
+        self.extended = False
+        """Whether it said so by EHLO or LHLO."""
+        self.login = Login(self.link)
         self.transaction: Transaction | None = None
         self.reader: TextReader | None = None
         """Set while the message text is read."""
@@ -100,15 +102,15 @@ class Conversation:
         self._greeted(host, extended=True)
         lines = self.capabilities.ehlo_lines(
             limit_bytes=self.world.settings.max_message_bytes,
-            mechanisms=() if self.tls_missing("AUTH") else offered_mechanisms(self.world, self._link),
+            mechanisms=() if self.tls_missing("AUTH") else offered_mechanisms(self.world, self.link),
             recipient_limit=self._recipient_limit,
             transaction_limit=self._transaction_limit,
         )
         return "\n".join([f"250 {self.server_name}", *lines])
 
     def _greeted(self, host: str, *, extended: bool) -> None:
-        self._host, self._extended, self.transaction = host, extended, None
-        self._origin = None
+        self.host, self.extended, self.transaction = host, extended, None
+        self.origin = None
 
     def understands(self, command: str) -> bool:
         """Whether there is this command (in capitals)."""
@@ -140,7 +142,7 @@ class Conversation:
             address, parameters = path.address, path.parameters
         transaction = Transaction(self.world, address, parameters)
         if parameters:
-            refusal = transaction.take(parameters, self.capabilities if self._extended else _WITHOUT_EXTENSIONS)
+            refusal = transaction.take(parameters, self.capabilities if self.extended else _WITHOUT_EXTENSIONS)
             if refusal is not None:
                 return refusal
         if not (address.isascii() or transaction.smtputf8):
@@ -165,7 +167,7 @@ class Conversation:
                 return path
             address, parameters = path.address, path.parameters
         if parameters:
-            known = self.capabilities if self._extended else _WITHOUT_EXTENSIONS
+            known = self.capabilities if self.extended else _WITHOUT_EXTENSIONS
             refusal = refused_parameter(parameters, RCPT_PARAMETERS, known, smtputf8=transaction.smtputf8)
             if refusal is not None:
                 transaction.refused += 1
@@ -265,34 +267,19 @@ class Conversation:
     def message(self, refusals: Sequence[str | None]) -> tuple[list[str], Message | None]:
         """The end of the text; ``refusals`` and replies are of those of :meth:`whom_to_ask`. The message, which is
         none when it was too big, is visible to every reader when this returns."""
-        reader, transaction = self._text_ended()
+        reader, transaction, origin = _text_ended(self)
         if self._lmtp:
-            return deliver(transaction, reader, self._where_from(), refusals)
-        of_each = list(refusals) * len(transaction.decisions)
-        replies, message = deliver(transaction, reader, self._where_from(), of_each)
+            return deliver(transaction, reader, origin, refusals)
+        replies, message = deliver(transaction, reader, origin, list(refusals) * len(transaction.decisions))
         return replies[:1], message
 
     def message_for_all(self) -> tuple[str, Message | None]:
         """The same by SMTP, where no fault refuses it: nothing is asked for each recipient."""
-        reader, transaction = self._text_ended()
+        reader, transaction, origin = _text_ended(self)
         if reader.too_big or transaction.world.accounts.has_quotas:
-            replies, message = deliver(transaction, reader, self._where_from(), [None] * len(transaction.decisions))
+            replies, message = deliver(transaction, reader, origin, [None] * len(transaction.decisions))
             return replies[0], message
-        return deliver_to(transaction.decisions, transaction, reader, self._where_from())
-
-    def _text_ended(self) -> tuple[TextReader, Transaction]:
-        reader, transaction = self.reader, self.transaction
-        assert reader is not None  # a message is only ended after DATA or BDAT began it
-        assert transaction is not None
-        self.reader = self.transaction = None
-        return reader, transaction
-
-    def _where_from(self) -> Origin:
-        origin = self._origin
-        if origin is None or origin.account is not self.login.account:
-            origin = Origin(self._link, self.login.account, self._host, self.server_name, extended=self._extended)
-            self._origin = origin
-        return origin
+        return deliver_to(transaction.decisions, transaction, reader, origin)
 
     def rset(self) -> str:
         """RSET (section 4.1.1.5)."""
@@ -318,9 +305,9 @@ class Conversation:
         """STARTTLS (RFC 3207 section 4)."""
         if argument is not None:
             return "501 5.5.4 STARTTLS takes no argument"
-        if self._link.secure:
+        if self.link.secure:
             return "503 5.5.1 TLS is on already"
-        if not self._extended:
+        if not self.extended:
             return f"503 5.5.1 Send {self.hello} first"
         options = self.world.settings.tls_options
         if options is None or options.starttls == "refuse":
@@ -330,13 +317,26 @@ class Conversation:
 
     def auth(self, argument: str | None) -> str:
         """AUTH (RFC 4954 section 4)."""
-        if not self._extended:
+        if not self.extended:
             return f"503 5.5.1 Send {self.hello} first"
         if self.login.account is not None:
             return "503 5.5.1 Logged in already"
         if self.transaction is not None:
             return "503 5.5.1 AUTH is not permitted during a mail transaction"
         return self.login.begin(self.world, argument)
+
+
+def _text_ended(talk: Conversation) -> tuple[TextReader, Transaction, Origin]:
+    """The text that has come whole, of what, and from where; the conversation goes on without them."""
+    reader, transaction, origin = talk.reader, talk.transaction, talk.origin
+    assert reader is not None  # a message is only ended after DATA or BDAT began it
+    assert transaction is not None
+    talk.reader = talk.transaction = None
+    account = talk.login.account
+    if origin is None or origin.account is not account:
+        origin = Origin(talk.link, account, talk.host, talk.server_name, extended=talk.extended)
+        talk.origin = origin
+    return reader, transaction, origin
 
 
 def _no_recipients(transaction: Transaction, *, lmtp: bool) -> str:
