@@ -6,6 +6,7 @@ import gc
 import imaplib
 import poplib
 import smtplib
+import time
 import urllib.request
 import weakref
 from datetime import timedelta
@@ -157,10 +158,9 @@ def test_a_reset_frees_all_mail(use):
 
 
 def assert_gone(mail, worlds):
-    rounds = 0
-    while any(world() is not None for world in worlds) and rounds < 1000:  # the loop has yet to hear that clients left
-        mail.call(int)
-        rounds += 1
+    deadline = time.monotonic() + 10
+    while any(world() is not None for world in worlds) and time.monotonic() < deadline:
+        mail.call(int)  # the loop has yet to hear that clients left
     assert [world() for world in worlds if world() is not None] == []
 
 

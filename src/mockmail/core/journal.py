@@ -156,10 +156,8 @@ class Journal:
             keep(row)
             self._keep(row)
             self._until_shrink -= 1
-            if self._until_shrink < 0:
-                self._shrink()
-            if self._waiters:
-                self._wake()
+            if self._until_shrink < 0 or self._waiters:
+                self._attend()
 
     def append(self, record: Record) -> None:
         """The same with a record that is made already."""
@@ -168,10 +166,14 @@ class Journal:
         keep(record)
         self._keep(record)
         self._until_shrink -= 1
+        if self._until_shrink < 0 or self._waiters:
+            self._attend()
+
+    def _attend(self) -> None:
+        """See to what does not come with every record."""
         if self._until_shrink < 0:
             self._shrink()
-        if self._waiters:
-            self._wake()
+        self._wake()
 
     def _keeper(self, kind: type[Event]) -> tuple[Callable[[Any], None], tuple[str]]:
         """What keeps a record in the index of its kind, and what a row of it begins with."""
