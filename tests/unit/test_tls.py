@@ -1,7 +1,15 @@
+import itertools
+
 import pytest
 
 from mockmail import TLS, ConfigurationError, MockMail, NotRunningError
 from mockmail.config import Settings
+from mockmail.core.world import World
+from mockmail.imap import session as imap_session
+from mockmail.imap.session import ImapSession
+from mockmail.pop3.session import Pop3Session
+from mockmail.smtp.session import SmtpSession
+from mockmail.wire.contract import SLICE_BYTES, Link, StartTLS
 
 
 @pytest.mark.parametrize(
@@ -116,3 +124,30 @@ def test_hand_overs():
         assert "SSL_CERT_FILE" not in mail.settings_for.env()
         with pytest.raises(ConfigurationError, match="security is 'tls', but TLS is off; start the server with tls=T"):
             mail.settings_for.flask_mail(security="tls")
+
+
+@pytest.mark.parametrize("limit_bytes", [1, SLICE_BYTES])
+@pytest.mark.parametrize(
+    ("protocol", "session_of", "command"),
+    [
+        ("smtp", SmtpSession, b"EHLO c.test\r\nSTARTTLS\r\n"),
+        ("lmtp", SmtpSession, b"LHLO c.test\r\nSTARTTLS\r\n"),
+        ("pop3", Pop3Session, b"STLS\r\n"),
+        ("imap", ImapSession, b"t STARTTLS\r\n"),
+    ],
+)
+def test_the_handshake_comes_in_one_pull_with_the_reply_that_grants_it(
+    protocol, session_of, command, limit_bytes, monkeypatch
+):
+    """Between two pulls a connection may read, and what it reads then is the client's first words of TLS."""
+    seconds = itertools.count()
+    monkeypatch.setattr(imap_session, "perf_counter", lambda: float(next(seconds)))  # each step is slow
+    session = session_of(Link(protocol, f"{protocol}-1"), World(Settings(tls=True)))
+    session.greeting()
+    session.receive(command)
+    pulls = [session.outgoing(limit_bytes)]
+    while session.busy:
+        pulls.append(session.outgoing(limit_bytes))
+    reply, action = pulls[-1]
+    assert reply.endswith(b"\r\n")
+    assert isinstance(action, StartTLS)

@@ -96,37 +96,42 @@ class ImapSession:
         action: Action | None = None
         size = 0
         deadline = perf_counter() + SLICE_SECONDS
-        while size < limit_bytes and not self._closed:
-            if self._out:
-                item = self._out.popleft()
-                if not isinstance(item, bytes):
-                    action = item
-                    self._closed = isinstance(item, Close | Abort)
-                    if isinstance(item, StartTLS):
-                        self._starting_tls = True
-                        self._framer.clear()
-                        self._fresh = False
-                    break
-                chunk: bytes | None = item
+        late = False
+        while not self._closed:
+            queued = self._out[0] if self._out else None
+            if not (queued is None or isinstance(queued, bytes)):
+                # However late it is: between two pulls the client's first words of TLS would be taken for commands.
+                action = self._out.popleft()
+                self._acted(action)
+                break
+            if late or size >= limit_bytes:
+                break
+            chunk = queued
+            if queued is not None:
+                self._out.popleft()
             elif self._running is not None:
                 try:
                     chunk = next(self._running)
                 except StopIteration:
                     self._running = None
                     continue
-            elif self._begin_next():
-                chunk = None
-            else:
+            elif not self._begin_next():
                 break
             if chunk:
                 sends.append(chunk)
                 size += len(chunk)
-            if perf_counter() > deadline:
-                break
+            late = perf_counter() > deadline
         actions: list[Action] = [b"".join(sends)] if sends else []
         if action is not None:
             actions.append(action)
         return actions
+
+    def _acted(self, action: Action) -> None:
+        self._closed = isinstance(action, Close | Abort)
+        if isinstance(action, StartTLS):
+            self._starting_tls = True
+            self._framer.clear()
+            self._fresh = False
 
     @property
     def busy(self) -> bool:

@@ -155,7 +155,8 @@ class Session(Protocol):
         nothing for now, unless :attr:`busy`: a long command gave way to other connections.
 
         The limit is looked at between pieces (a line, a slice of a message) and splits none. A pull with a limit of 1
-        gets bytes of one command only: that is how a fault meets the output of the command it was meant for."""
+        gets bytes of one command only: that is how a fault meets the output of the command it was meant for.
+        :class:`StartTLS` comes with the reply that grants it, as the handshake may come right behind that."""
 
     @property
     def busy(self) -> bool:
