@@ -160,9 +160,12 @@ def test_what_comes_encrypted_with_the_end_of_the_handshake_is_answered(mail, pe
         client.socket.sendall(outgoing.read())
         reply = b""
         while not re.search(ENDS[protocol], reply, re.MULTILINE):
-            incoming.write(client.socket.recv(65536))
+            received = client.socket.recv(65536)
+            assert received, reply
+            incoming.write(received)
             with contextlib.suppress(ssl.SSLWantReadError):
-                reply += tls.read(65536)
+                while record := tls.read(65536):  # one at a time, and a slow machine sends a reply in several
+                    reply += record
 
 
 @pytest.mark.parametrize("protocol", UPGRADING)
