@@ -52,11 +52,15 @@ class Client:
         for command in (f"LOGIN {BOB} x", "SELECT INBOX", "UID FETCH 1:* (UID FLAGS)"):
             self.say(command)
 
-    def say(self, command):
+    def stop_idling(self):
+        """And hear what has happened meanwhile: there may be no message left to ask for."""
         if self.idles:
             self.session.receive(b"DONE\r\n")
             self.hear("IDLE")
             self.idles = False
+
+    def say(self, command):
+        self.stop_idling()
         self.session.receive(f"a {command}\r\n".encode())
         said = self.hear(command)
         self.idles = command == "IDLE"
@@ -115,9 +119,12 @@ def test_whoever_believes_the_server_knows_the_mailbox(steps):
         client, entries = clients[which], account.inbox.entries
         if command == "seed":
             seed(flag)
-        elif command == "expunge":
+            continue
+        if command == "expunge":
             world.store.expunge(account.inbox, [entry.uid for entry in entries[number : number + 1]], Actor())
-        elif client.uids or "{n}" not in command:
+            continue
+        client.stop_idling()
+        if client.uids or "{n}" not in command:
             client.say(command.format(n=number % max(1, len(client.uids)) + 1, flag=flag))
     for client in clients:
         client.say("NOOP")
