@@ -22,6 +22,7 @@ from mockmail.core.events import (
 )
 from mockmail.core.mailbox import Mailbox
 from mockmail.core.world import World
+from mockmail.imap import session as imap_session
 from mockmail.imap.answers import BAD_COMMANDS_BEFORE_LOGIN
 from mockmail.imap.handlers import messages
 from mockmail.imap.handlers.flags import KEYWORDS_LIMIT
@@ -30,6 +31,12 @@ from mockmail.wire.contract import Abort, Close, Link, Pause, Verdict
 
 ADDRESS = "bob@example.test"
 LARGE = 400_000
+
+
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch):
+    """Slices end by their size alone, however slow the machine is."""
+    monkeypatch.setattr(imap_session, "perf_counter", lambda: 0.0)
 
 
 class Client:
@@ -230,7 +237,7 @@ def test_a_search_is_recorded_with_its_criteria_and_its_finds(world):
 def test_a_search_of_large_messages_gives_way(world, monkeypatch):
     # A clock that goes on by a slice's time whenever it is asked, so that a fast machine gives way as well.
     ticks = itertools.count()
-    monkeypatch.setattr("mockmail.imap.session.perf_counter", lambda: next(ticks) * 0.002)
+    monkeypatch.setattr(imap_session, "perf_counter", lambda: next(ticks) * 0.002)
     seed(world, b"Subject: x\r\n\r\n" + b"y" * 300_000, 200)
     client = Client(world).log_in(b"INBOX")
     client.session.receive(b"a1 SEARCH TEXT zzz\r\n")
