@@ -102,7 +102,11 @@ class ImapSession:
             if not (queued is None or isinstance(queued, bytes)):
                 # However late it is: between two pulls the client's first words of TLS would be taken for commands.
                 action = self._out.popleft()
-                self._acted(action)
+                self._closed = isinstance(action, Close | Abort)
+                if isinstance(action, StartTLS):
+                    self._starting_tls = True
+                    self._framer.clear()
+                    self._fresh = False
                 break
             if late or size >= limit_bytes:
                 break
@@ -125,13 +129,6 @@ class ImapSession:
         if action is not None:
             actions.append(action)
         return actions
-
-    def _acted(self, action: Action) -> None:
-        self._closed = isinstance(action, Close | Abort)
-        if isinstance(action, StartTLS):
-            self._starting_tls = True
-            self._framer.clear()
-            self._fresh = False
 
     @property
     def busy(self) -> bool:
