@@ -24,7 +24,7 @@ class Aliases:
     """What a test told of addresses beyond its accounts. Adding raises ``ConfigurationError`` for what could never
     be delivered."""
 
-    __slots__ = ("aliases", "catch_all", "lists")
+    __slots__ = ("aliases", "catch_all", "empty", "lists")
 
     def __init__(self) -> None:
         self.aliases: dict[str, tuple[str, ...]] = {}
@@ -33,9 +33,8 @@ class Aliases:
         """The mailing lists, by their canonical addresses."""
         self.catch_all: str | None = None
         """Where mail for unknown local recipients goes."""
-
-    def __bool__(self) -> bool:
-        return bool(self.aliases or self.lists)
+        self.empty = True
+        """Whether there are neither aliases nor lists: of each recipient that is asked."""
 
     def targets(self, address: str) -> tuple[str, ...] | None:
         """Where an alias (canonical) leads, or ``None``."""
@@ -56,6 +55,7 @@ class Aliases:
         self._check_free(name, "alias")
         self._check_cycle(name, leads_to)
         self.aliases[name] = leads_to
+        self.empty = False
 
     def add_list(self, address: str, members: Collection[str], owner: str) -> None:
         """Have mail for ``address`` go to each of ``members``, and reports about it to ``owner``."""
@@ -75,6 +75,7 @@ class Aliases:
         self._check_free(name, "list")
         self._check_cycle(name, expanded)
         self.lists[name] = MailingList(expanded, owned_by)
+        self.empty = False
 
     def set_catch_all(self, address: str | None) -> None:
         """Have mail for unknown local recipients go to ``address``; ``None`` ends that."""

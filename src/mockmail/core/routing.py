@@ -109,8 +109,13 @@ def leaves(decision: Decision) -> tuple[Leaf, ...]:
 def route(world: World, recipient: str, *, authenticated: bool = False, size_bytes: int = 0) -> Decision:
     """Decide for one recipient (an address as given in RCPT, without angle brackets). ``authenticated``: whether its
     client has logged in. ``size_bytes``: of the message, as far as it is known."""
+    accounts, settings = world.accounts, world.settings
+    if settings.domains is None and settings.routes is None and world.aliases.empty and not accounts.has_quotas:
+        account = accounts.known(_parts(recipient)[0]) if "@" in recipient else None
+        if account is not None:  # nearly all mail; the way of the rest takes twice as long
+            return _delivery(recipient, account.address)
     decision = _route(world, recipient, authenticated, ())
-    if world.accounts.has_quotas:
+    if accounts.has_quotas:
         return overfull(world, decision, max(size_bytes, 1)) or decision
     return decision
 
@@ -148,7 +153,7 @@ def _route(world: World, recipient: str, authenticated: bool, seen: tuple[str, .
     settings = world.settings
     if (settings.domains is not None or settings.routes is not None) and not is_local(world, domain):
         return _remote(world, recipient, here, domain, authenticated)
-    if world.aliases:
+    if not world.aliases.empty:
         expanded = _expanded(world, recipient, address, seen)
         if expanded is not None:
             return expanded
