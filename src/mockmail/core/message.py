@@ -43,20 +43,24 @@ class Envelope:
 class _Stored:
     """The bytes of a message and what is known of their arrival."""
 
-    __slots__ = ("_derived", "_pieces", "_trace_length", "envelope", "hidden_words", "id", "raw", "received_at")
+    __slots__ = (
+        "_derived", "_pieces", "_said", "_trace_length", "envelope", "hidden_words", "id", "raw", "received_at",
+    )  # fmt: skip
 
     raw: bytes
     """The bytes POP3 and IMAP serve: trace headers, then exactly what the client sent."""
+    envelope: Envelope
 
     def __init__(
         self,
         raw: bytes | list[bytes],
         id: str,  # noqa: A002  the name of the field
-        envelope: Envelope,
+        envelope: Envelope | tuple[Any, ...],
         received_at: datetime.datetime,
         trace_length: int = 0,
     ) -> None:
-        """``raw`` may come in pieces, which are joined when somebody looks: a large message costs no copy till then."""
+        """``raw`` may come in pieces, and ``envelope`` as its values. They are put together when somebody looks: a
+        large message costs no copy till then."""
         self._pieces: Sequence[bytes] = ()
         if not isinstance(raw, list):
             self.raw = raw
@@ -65,7 +69,10 @@ class _Stored:
         else:
             self.raw = b"".join(raw)
         self.id = id
-        self.envelope = envelope
+        if isinstance(envelope, Envelope):
+            self.envelope = envelope
+        else:
+            self._said = envelope
         self.received_at = received_at
         self._trace_length = trace_length
         self._derived: dict[str, Any] | None = None
@@ -74,8 +81,12 @@ class _Stored:
 
     if not TYPE_CHECKING:  # for which it would make every name an attribute
 
-        def __getattr__(self, name: str) -> bytes:
-            """Called for what is not set: ``raw``, as long as it is in pieces. Any thread, or several at once."""
+        def __getattr__(self, name: str) -> Any:
+            """Called for what is not set: ``raw``, as long as it is in pieces, and ``envelope``. Any thread, or several
+            at once."""
+            if name == "envelope":
+                self.envelope = Envelope(*self._said)
+                return self.envelope
             if name != "raw":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             pieces = self._pieces

@@ -133,16 +133,19 @@ class Store:
         now: datetime.datetime | None = None,
     ) -> None:
         """Take a message over for its recipients: every mailbox and the queue have it, and every query sees it, when
-        this returns. One copy for each account. ``received`` is the trace header for copies that travel on; ``now``
-        spares a look at the clock."""
+        this returns. One copy for each account. ``received`` is the trace header for copies that travel on and for
+        reports of success, of which there are none without it; ``now`` spares a look at the clock."""
         now = now or self._clock.now()
         self._journal.note(Accepted, now, message, actor.protocol, actor.session, actor.account)
         if self._accounts.has_quotas:
             decisions = within_quotas(self._world, decisions, len(message.original))
         if len(decisions) == 1 and type(only := decisions[0]) is Deliver and only.sender is None:
             # Nearly all mail; the way of the rest takes twice as long.
-            self._inbox(only.address).add_one(message)
-            self._journal.note(Delivered, now, message, (only.recipient,), (only.address,), actor.session)
+            address = only.address
+            self._receiving(address).inbox.add_one(message)
+            recipients = (only.recipient,)
+            addresses = recipients if address == only.recipient else (address,)
+            self._journal.note(Delivered, now, message, recipients, addresses, actor.session)
         elif {type(decision) for decision in decisions} <= {Deliver}:
             self._deliver(message, decisions, actor, received, now)  # type: ignore[arg-type]  # as just seen
         else:
@@ -150,8 +153,8 @@ class Store:
             if local:
                 self._deliver(message, local, actor, received, now)
             self._enqueue(entries, now)
-        reporter = self._queue.reporter if message.envelope.rcpt_options else None
-        if reporter is not None:
+        reporter = self._queue.reporter
+        if received and reporter is not None and message.envelope.rcpt_options:
             entry = confirmed(message, decisions, received, now)
             if entry is not None:
                 reporter(self._world, entry)
@@ -180,13 +183,12 @@ class Store:
                     returning[sender] = returning_to(message, sender, received)
                 copy = returning[sender]
             copies[address] = copy
-            self._inbox(address).add_one(copy)
+            self._receiving(address).inbox.add_one(copy)
         self._journal.note(Delivered, now, message, tuple(recipients), tuple(copies), actor.session)
 
-    def _inbox(self, address: str) -> Mailbox:
-        """Of the account of that (canonical) address, which is made when it is missing."""
-        accounts = self._accounts
-        return (accounts.known(address) or accounts.create(address, created_by="delivery")).inbox
+    def _receiving(self, address: str) -> AccountState:
+        """The account of that (canonical) address, which is made when it is missing."""
+        return self._accounts.known(address) or self._accounts.create(address, created_by="delivery")
 
     def _enqueue(self, entries: Sequence[QueueEntry], now: datetime.datetime) -> None:
         for entry in entries:

@@ -20,14 +20,15 @@ HIDDEN = "***"
 class Answers(Outbox):
     """The outbox of one session. Past ``error_limit`` mistakes since the last message the client is sent away."""
 
-    __slots__ = ("_error_limit", "_errors", "_link", "_talk", "ended", "login_refused")
+    __slots__ = ("_error_limit", "_link", "_talk", "ended", "errors", "login_refused")
 
     def __init__(self, link: Link, talk: Conversation, error_limit: int) -> None:
         super().__init__()
         self._link = link
         self._talk = talk
         self._error_limit = error_limit
-        self._errors = 0
+        self.errors = 0
+        """Mistakes since the last message that was taken."""
         self.login_refused = False
         """Whether what comes next, if it is no command, may be a secret."""
         self.ended = False
@@ -70,18 +71,14 @@ class Answers(Outbox):
     def _follow(self, reply: str) -> None:
         """What there is to do after some replies."""
         if reply[:2] == "50" and code_of(reply) in SYNTAX_CODES:
-            self._errors += 1
-            if self._errors >= self._error_limit:
+            self.errors += 1
+            if self.errors >= self._error_limit:
                 self.say("421 4.7.0 Too many errors")
                 self.end(Close())
         elif self._talk.quitting or reply.startswith("421"):
             self.end(Close())
         elif self._talk.starting_tls:
             self.act(StartTLS())
-
-    def forgive(self) -> None:
-        """A message was taken: count mistakes anew."""
-        self._errors = 0
 
     def fail(self, error: BaseException) -> str:
         """The reply to what failed in here; whoever owns the server raises the error in the test."""

@@ -135,7 +135,7 @@ class Dispatch:
         talk, account = self._talk, self._talk.login.account
         for recipients, reply in zip(self._asked, replies, strict=True):
             if reply[:1] == "2":
-                self._out.forgive()
+                self._out.errors = 0
             else:
                 record_refusal(talk.world, self.link, "MESSAGE", recipients, account, reply, transaction, message)
         command, argument = self._text_command

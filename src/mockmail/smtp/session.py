@@ -136,9 +136,9 @@ class SmtpSession(Dispatch):
         end = reader.feed(data)
         if end < 0:
             return b""
-        if end < len(data):
-            self._input.give_back(data[end:])
         if end < len(data) or self._text_command[0] != "DATA" or link.protocol != "smtp":
+            if end < len(data):
+                self._input.give_back(data[end:])
             self._end_text()
             return None
         transaction = talk.transaction
@@ -151,7 +151,7 @@ class SmtpSession(Dispatch):
             self._asked = [" ".join(transaction.recipients)]
             self._settle(transaction, [reply], message)
             return None
-        self._out.forgive()
+        self._out.errors = 0
         talk.world.journal.note(Command, message.received_at, "smtp", "DATA", "", self._account, link.session, reply)
         return self._out.rendered(reply)
 

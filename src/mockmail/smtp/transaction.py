@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mockmail.core.events import Actor
 from mockmail.core.forwarding import loop_in
-from mockmail.core.message import Envelope, Message
+from mockmail.core.message import Message
 from mockmail.core.routing import Taken, overfull
 from mockmail.core.world import World
 from mockmail.smtp.chunking import ChunkReader
@@ -129,16 +129,15 @@ def deliver_to(taken: list[Taken], transaction: Transaction, reader: TextReader,
     recipients = transaction.recipients
     if taken and len(taken) < len(recipients):
         recipients = [decision.recipient for decision in taken]
-    travels, with_trace = transaction.travels, world.settings.trace_headers
-    # Copies that travel on have a Received field whatever the settings say.
-    trace = origin.trace(transaction, message_id, recipients, now) if with_trace or travels else b""
-    received = trace.partition(b"\r\n")[2] if travels or transaction.rcpt_options else b""
-    if not with_trace:
-        trace = b""
-    rcpt_options = transaction.rcpt_options
-    if rcpt_options and len(taken) < len(transaction.decisions):
-        rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
-    envelope = Envelope(transaction.sender, tuple(recipients), transaction.mail_options, rcpt_options)
+    with_trace, rcpt_options = world.settings.trace_headers, transaction.rcpt_options
+    trace = origin.trace(transaction, message_id, recipients, now) if with_trace else b""
+    received = b""
+    if transaction.travels or rcpt_options:
+        # Copies that travel on have a Received field whatever the settings say.
+        received = (trace or origin.trace(transaction, message_id, recipients, now)).partition(b"\r\n")[2]
+        if len(taken) < len(transaction.decisions):
+            rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
+    envelope = transaction.sender, tuple(recipients), transaction.mail_options, rcpt_options
     loop = loop_in(reader.beginning(), origin.server_name) if taken else None
     message = Message(reader.text(trace), message_id, envelope, now, len(trace))
     if loop is not None:

@@ -42,7 +42,7 @@ def accept(world: World) -> Callable[..., Message]:
             decision = route(world, recipient, authenticated=True)
             assert not isinstance(decision, Refuse)
             decisions.append(decision)
-        world.store.accept(message, decisions, Actor("smtp", "smtp-1"))
+        world.store.accept(message, decisions, Actor("smtp", "smtp-1"), received=b"Received: from alice.test\r\n")
         return message
 
     return accept
