@@ -13,6 +13,7 @@ from mockmail.core.events import Actor
 from mockmail.core.mailbox import Entry
 from mockmail.core.views import Maildrop
 from mockmail.core.world import World
+from mockmail.mime.dots import dot_begins_line
 from mockmail.pop3.grammar import message_number
 from mockmail.wire.contract import Link
 
@@ -145,7 +146,7 @@ class Transaction:
         ):
             return None
         self._sent_whole(number, entry, now)
-        has_dots = raw.startswith(b".") or raw.rfind(b"\r\n.") >= 0
+        has_dots = raw.startswith(b".") or dot_begins_line(raw)
         return f"+OK {len(raw)} octets", b"".join(dot_stuffed(raw)) if has_dots else raw
 
     def top(self, number: str, lines: str) -> Reply:
