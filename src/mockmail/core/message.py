@@ -59,8 +59,9 @@ class _Stored:
         received_at: datetime.datetime,
         trace_length: int = 0,
     ) -> None:
-        """``raw`` may come in pieces, and ``envelope`` as its values. They are put together when somebody looks: a
-        large message costs no copy till then."""
+        """``raw`` may come in pieces, and ``envelope`` as its values, ``None`` for options that are empty (a tuple of
+        strings alone is nothing for the garbage collector to walk). They are put together when somebody looks: a large
+        message costs no copy till then."""
         self._pieces: Sequence[bytes] = ()
         if not isinstance(raw, list):
             self.raw = raw
@@ -85,7 +86,8 @@ class _Stored:
             """Called for what is not set: ``raw``, as long as it is in pieces, and ``envelope``. Any thread, or several
             at once."""
             if name == "envelope":
-                self.envelope = Envelope(*self._said)
+                sender, recipients, mail_options, rcpt_options = self._said
+                self.envelope = Envelope(sender, recipients, mail_options or {}, rcpt_options or {})
                 return self.envelope
             if name != "raw":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

@@ -137,7 +137,7 @@ def deliver_to(taken: list[Taken], transaction: Transaction, reader: TextReader,
         received = (trace or origin.trace(transaction, message_id, recipients, now)).partition(b"\r\n")[2]
         if len(taken) < len(transaction.decisions):
             rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
-    envelope = transaction.sender, tuple(recipients), transaction.mail_options, rcpt_options
+    envelope = transaction.sender, tuple(recipients), transaction.mail_options or None, rcpt_options or None
     loop = loop_in(reader.beginning(), origin.server_name) if taken else None
     message = Message(reader.text(trace), message_id, envelope, now, len(trace))
     if loop is not None:
