@@ -21,6 +21,14 @@ def test_everything_is_local_by_default(world, recipient, address):
     assert route(world, recipient) == Deliver(recipient, address)
 
 
+def test_the_postmaster_is_no_account_that_merely_has_the_name(world):
+    """Accounts may have names without a domain, for logins; mail goes to none of them."""
+    world.accounts.create("postmaster", created_by="test")
+    assert route(world, "postmaster") == Deliver("postmaster", "postmaster@localhost")
+    world.accounts.create("postmaster@localhost", created_by="test")
+    assert route(world, "Postmaster") == Deliver("Postmaster", "postmaster@localhost")
+
+
 def test_without_plus_tags_they_are_part_of_the_name(new_world):
     assert route(new_world(plus_tags=False), "bob+x@a.test") == Deliver("bob+x@a.test", "bob+x@a.test")
 

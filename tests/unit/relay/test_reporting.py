@@ -177,3 +177,12 @@ def test_a_client_that_asks_reads_that_its_mail_was_delivered() -> None:
         assert report.original_envelope_id == "QQ314159"
         assert [(one.recipient, one.action) for one in report.recipients] == [("bob@bob.test", "delivered")]
         assert mail.account("alice@alice.test").inbox[0].text.startswith("This is the mail server localhost.")
+
+
+@pytest.mark.parametrize("trace_headers", [True, False])
+def test_who_sends_by_smtp_is_told_with_trace_headers_and_without(trace_headers):
+    with MockMail(trace_headers=trace_headers) as mail, smtplib.SMTP(*mail.smtp.address) as smtp:
+        smtp.sendmail("alice@alice.test", ["bob@alice.test"], RAW, rcpt_options=["NOTIFY=SUCCESS"])
+        report = mail.assert_delivered(to="alice@alice.test").report
+    assert isinstance(report, DeliveryReport)
+    assert [(one.action, one.recipient) for one in report.recipients] == [("delivered", "bob@alice.test")]
