@@ -66,6 +66,7 @@ class Mailbox:
 
     __slots__ = (
         "_first_unseen",
+        "_sized",
         "_unseen_count",
         "account",
         "deleted",
@@ -76,7 +77,6 @@ class Mailbox:
         "read_only",
         "recent_from_uid",
         "refuse_keywords",
-        "size_bytes",
         "special_use",
         "uid_next",
         "uid_validity",
@@ -92,7 +92,8 @@ class Mailbox:
         """The first UID that no read-write session has been told of as recent."""
         self.entries: list[Entry] = []
         self.highest_modseq = 1
-        self.size_bytes = 0
+        self._sized = (0, 0)
+        """How many of the entries, from the first on, were weighed, and their bytes."""
         self.keywords: dict[str, str] = {}
         """Keywords in use or used once: lower case -> as first spelt."""
         self.views: list[MailboxView] = []
@@ -104,6 +105,15 @@ class Mailbox:
         self._unseen_count = (0, 0)
 
     # Looking
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all messages. Each is weighed once, when somebody asks after it came."""
+        count, size_bytes = self._sized
+        if count < len(self.entries):
+            size_bytes += sum([entry.message.size for entry in self.entries[count:]])
+            self._sized = len(self.entries), size_bytes
+        return size_bytes
 
     def position(self, uid: int) -> int | None:
         """Index in ``entries`` of that UID, or ``None``."""
@@ -169,7 +179,6 @@ class Mailbox:
         added = []
         for message, flags in messages:
             added.append(Entry(uid, message, flags, modseq))
-            self.size_bytes += message.size
             uid += 1
         if added:
             self.highest_modseq = modseq
@@ -185,7 +194,6 @@ class Mailbox:
         self.entries.append(Entry(uid, message, _NO_FLAGS, modseq))
         self.highest_modseq = modseq
         self.uid_next = uid + 1
-        self.size_bytes += message.size
         for view in self.views:
             view.on_change()
 
@@ -250,12 +258,14 @@ class Mailbox:
         removed = [entry for entry in self.entries if entry.uid in leaving]
         if not removed:
             return []
+        weighed, _ = self._sized
+        size_bytes = self.size_bytes - sum([entry.message.size for entry in removed]) if weighed else 0
         if len(removed) == len(self.entries):
             self.entries = []
         else:
             self.entries = [entry for entry in self.entries if entry.uid not in leaving]
+        self._sized = (len(self.entries), size_bytes) if weighed else (0, 0)
         self.highest_modseq += 1
-        self.size_bytes -= sum(entry.message.size for entry in removed)
         for view in self.views:
             view.messages_left(removed)
         return removed

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
+from mockmail.core.trace import trace_headers
 from mockmail.mime import text as content
 from mockmail.mime.addresses import Address, addresses
 from mockmail.mime.dates import parse_date
@@ -44,7 +45,8 @@ class _Stored:
     """The bytes of a message and what is known of their arrival."""
 
     __slots__ = (
-        "_derived", "_pieces", "_said", "_trace_length", "envelope", "hidden_words", "id", "raw", "received_at",
+        "_derived", "_pieces", "_said", "_trace_begins", "_trace_length", "envelope", "hidden_words", "id", "raw",
+        "received_at",
     )  # fmt: skip
 
     raw: bytes
@@ -58,17 +60,17 @@ class _Stored:
         envelope: Envelope | tuple[Any, ...],
         received_at: datetime.datetime,
         trace_length: int = 0,
+        trace_begins: str = "",
     ) -> None:
-        """``raw`` may come in pieces, and ``envelope`` as its values, ``None`` for options that are empty (a tuple of
-        strings alone is nothing for the garbage collector to walk). They are put together when somebody looks: a large
-        message costs no copy till then."""
-        self._pieces: Sequence[bytes] = ()
-        if not isinstance(raw, list):
-            self.raw = raw
-        elif len(raw) > 1:
-            self._pieces = raw
+        """``raw`` may come in pieces, and without trace headers, if it is said how they begin; ``envelope`` as its
+        values, ``None`` for options that are empty (a tuple of strings alone is nothing for the garbage collector to
+        walk). They are put together when somebody looks: a large message costs no copy till then."""
+        if trace_begins or type(raw) is list:
+            self._pieces: bytes | list[bytes] | None = raw
         else:
-            self.raw = b"".join(raw)
+            self.raw = cast("bytes", raw)
+            self._pieces = None
+        self._trace_begins = trace_begins
         self.id = id
         if isinstance(envelope, Envelope):
             self.envelope = envelope
@@ -83,19 +85,32 @@ class _Stored:
     if not TYPE_CHECKING:  # for which it would make every name an attribute
 
         def __getattr__(self, name: str) -> Any:
-            """Called for what is not set: ``raw``, as long as it is in pieces, and ``envelope``. Any thread, or several
-            at once."""
+            """Called for what is not set: ``raw``, as long as it is not put together, and ``envelope``. Any thread, or
+            several at once."""
             if name == "envelope":
                 sender, recipients, mail_options, rcpt_options = self._said
                 self.envelope = Envelope(sender, recipients, mail_options or {}, rcpt_options or {})
                 return self.envelope
             if name != "raw":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            pieces = self._pieces
-            if pieces:  # or another thread has joined them just now
+            pieces = self._whole_pieces()
+            if pieces is not None:
                 self.raw = b"".join(pieces)
-                self._pieces = ()
+                self._pieces = None
             return self.raw
+
+    def _whole_pieces(self) -> list[bytes] | None:
+        """What ``raw`` is to be put together from; ``None`` when that is done, perhaps by another thread just now."""
+        pieces = self._pieces
+        if pieces is None:
+            return None
+        if isinstance(pieces, bytes):
+            pieces = [pieces]
+        if not self._trace_begins:
+            return pieces
+        trace = trace_headers(self._trace_begins, self.id, self.recipients, self.received_at)
+        self._trace_length = len(trace)
+        return [trace, *pieces]
 
     def derived(self, name: str, compute: Callable[[Self], T]) -> T:
         """``compute(self)``, kept under ``name``: what readers derive from the bytes is computed once."""
@@ -111,13 +126,15 @@ class _Stored:
     @property
     def original(self) -> bytes:
         """Exactly what the client sent."""
-        return self.raw[self._trace_length :] if self._trace_length else self.raw
+        raw = self.raw  # before it is put together, the length of the trace is not known
+        return raw[self._trace_length :] if self._trace_length else raw
 
     @property
     def size(self) -> int:
         """Bytes of ``raw``."""
-        pieces = self._pieces
-        return sum(map(len, pieces)) if pieces else len(self.raw)
+        if isinstance(self._pieces, list) and (pieces := self._whole_pieces()) is not None:
+            return sum(map(len, pieces))
+        return len(self.raw)
 
     @property
     def sender(self) -> str:

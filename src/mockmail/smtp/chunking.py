@@ -69,10 +69,10 @@ class ChunkReader:
         self._flush()
         return beginning_of(self._pieces)
 
-    def text(self, prefix: bytes = b"") -> bytes | list[bytes]:
-        """The text of all chunks behind ``prefix``; a long one in pieces. Call it once, at the end."""
+    def text(self) -> bytes | list[bytes]:
+        """The text of all chunks; a long one in pieces. Call it once, at the end."""
         self._flush()
-        pieces, self._pieces = [prefix, *self._pieces] if prefix else self._pieces, []
+        pieces, self._pieces = self._pieces, []
         return pieces if self.size_bytes > WHOLE_BYTES else b"".join(pieces)
 
     def _take(self, data: bytes) -> None:

@@ -69,27 +69,22 @@ class DataReader:
         self._tail = chunk[-4:] if len(chunk) >= 4 else border[-4:]
         return -1
 
-    def text(self, prefix: bytes = b"") -> bytes | list[bytes]:
-        """The text, dots unstuffed, behind ``prefix`` (lines that end in CRLF, or nothing); a long one that had none in
-        pieces. Call it once, at the end of data."""
+    def text(self) -> bytes | list[bytes]:
+        """The text, dots unstuffed; a long one that had none in pieces. Call it once, at the end of data."""
         whole = self._whole
         if whole is not None:
-            if self.size_bytes > WHOLE_BYTES:
-                return [prefix, whole] if prefix else [whole]
-            return prefix + whole
+            return [whole] if self.size_bytes > WHOLE_BYTES else whole
         if self._small:
             self._flush()
         if self._overrun_bytes:
             self._drop_overrun()
-        pieces, self._chunks = [prefix, *self._chunks] if prefix else self._chunks, []
+        pieces, self._chunks = self._chunks, []
         if not self._dotted and self.size_bytes > WHOLE_BYTES:
             return pieces
         text = b"".join(pieces)
         if not self._dotted:
             return text
-        if not prefix and text.startswith(b"."):
-            text = text[1:]
-        return text.replace(_DOT, b"\r\n")
+        return (text[1:] if text.startswith(b".") else text).replace(_DOT, b"\r\n")
 
     def beginning(self) -> bytes:
         """As much of the text as its header is sure to be in. At the end of data, before :meth:`text`."""

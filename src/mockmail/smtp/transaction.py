@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from mockmail.core.events import Actor
 from mockmail.core.forwarding import loop_in
 from mockmail.core.message import Message
 from mockmail.core.routing import Taken, overfull
+from mockmail.core.trace import protocol_name, trace_beginning, trace_headers
 from mockmail.core.world import World
 from mockmail.smtp.chunking import ChunkReader
 from mockmail.smtp.data import DataReader
 from mockmail.smtp.extensions import Capabilities
 from mockmail.smtp.parameters import MAIL_PARAMETERS, refused_parameter
 from mockmail.smtp.params import Parameters
-from mockmail.smtp.trace import protocol_name, trace_beginning, trace_headers
 from mockmail.wire.contract import Link
 
 __all__ = ["RESET", "Origin", "TextReader", "Transaction", "deliver", "deliver_to"]
@@ -92,15 +91,15 @@ class Origin:
         ]
         self._beginning = ("", False, "")
 
-    def trace(self, transaction: Transaction, message_id: str, recipients: Sequence[str], at: datetime) -> bytes:
-        """The trace headers of a message."""
+    def trace_begins(self, transaction: Transaction) -> str:
+        """How the trace headers of a message begin."""
         sender, smtputf8, beginning = self._beginning
         if not beginning or sender != transaction.sender or smtputf8 is not transaction.smtputf8:
             sender, smtputf8 = transaction.sender, transaction.smtputf8
             peer, protocol = self.link.peer[0], self._protocols[smtputf8]
             beginning = trace_beginning(sender, self._helo, peer, self.server_name, protocol)
             self._beginning = (sender, smtputf8, beginning)
-        return trace_headers(beginning, message_id, recipients, at)
+        return beginning
 
 
 def deliver(
@@ -129,17 +128,18 @@ def deliver_to(taken: list[Taken], transaction: Transaction, reader: TextReader,
     recipients = transaction.recipients
     if taken and len(taken) < len(recipients):
         recipients = [decision.recipient for decision in taken]
-    with_trace, rcpt_options = world.settings.trace_headers, transaction.rcpt_options
-    trace = origin.trace(transaction, message_id, recipients, now) if with_trace else b""
+    trace_begins, rcpt_options = origin.trace_begins(transaction), transaction.rcpt_options
     received = b""
     if transaction.travels or rcpt_options:
         # Copies that travel on have a Received field whatever the settings say.
-        received = (trace or origin.trace(transaction, message_id, recipients, now)).partition(b"\r\n")[2]
+        received = trace_headers(trace_begins, message_id, recipients, now).partition(b"\r\n")[2]
         if len(taken) < len(transaction.decisions):
             rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
     envelope = transaction.sender, tuple(recipients), transaction.mail_options or None, rcpt_options or None
     loop = loop_in(reader.beginning(), origin.server_name) if taken else None
-    message = Message(reader.text(trace), message_id, envelope, now, len(trace))
+    if not world.settings.trace_headers:
+        trace_begins = ""
+    message = Message(reader.text(), message_id, envelope, now, 0, trace_begins)
     if loop is not None:
         return f"554 5.4.6 {loop}", message
     if taken and world.retired:

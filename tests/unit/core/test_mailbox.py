@@ -78,6 +78,19 @@ def test_size_follows(mailbox):
     assert mailbox.expunge([2]) == []
 
 
+def test_size_follows_however_seldom_it_is_asked_for(mailbox, new_message):
+    mailbox.expunge([4])
+    assert mailbox.size_bytes == 1 + 2 + 3
+    mailbox.add_one(new_message(b"x" * 10))
+    mailbox.expunge([1])
+    assert mailbox.size_bytes == 2 + 3 + 10
+    mailbox.add([(new_message(b"x" * 20), flag_set(()))])
+    mailbox.expunge([entry.uid for entry in mailbox.entries])
+    assert mailbox.size_bytes == 0
+    mailbox.add_one(new_message(b"x" * 7))
+    assert mailbox.size_bytes == 7
+
+
 def test_combinations_of_flags_are_shared_and_do_not_pile_up():
     assert flag_set(["\\seen", "x"]) is flag_set(["x", "\\Seen"])
     for number in range(10_000):

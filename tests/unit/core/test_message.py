@@ -34,8 +34,8 @@ RAW = (
 
 @pytest.fixture
 def make():
-    def make(raw=RAW, *, sender="app@app.test", recipients=("bob@example.test",), trace_length=0):
-        return Message(raw, id="m1", envelope=Envelope(sender, recipients), received_at=AT, trace_length=trace_length)
+    def make(raw=RAW, *, sender="app@app.test", recipients=("bob@example.test",), **trace):
+        return Message(raw, id="m1", envelope=Envelope(sender, recipients), received_at=AT, **trace)
 
     return make
 
@@ -186,14 +186,31 @@ def test_pieces_are_joined_when_somebody_looks(make):
     assert message.subject == make().subject
 
 
-def test_any_thread_may_be_the_first_to_look(make):
+TRACE_BEGINS = "Return-Path: <app@app.test>\r\nReceived: from app ([::1])\r\n\tby localhost with ESMTP id "
+TRACE = TRACE_BEGINS.encode() + b"m1\r\n\tfor <bob@example.test>;\r\n\tMon, 23 Nov 2026 12:00:00 +0000\r\n"
+
+
+@pytest.mark.parametrize("text", [RAW, [RAW], [RAW[:10], RAW[10:]]])
+@pytest.mark.parametrize("look", ["raw", "original", "size"])
+def test_trace_headers_are_written_when_somebody_looks(make, text, look):
+    message = make(text, trace_begins=TRACE_BEGINS)
+    assert getattr(message, look) == {"raw": TRACE + RAW, "original": RAW, "size": len(TRACE + RAW)}[look]
+    assert message.raw == TRACE + RAW
+    assert message.raw is message.raw
+    assert message.original == RAW
+    assert message.size == len(TRACE + RAW)
+    assert message.subject == make().subject
+
+
+@pytest.mark.parametrize(("text", "trace_begins"), [([RAW[:10], RAW[10:]], ""), (RAW, TRACE_BEGINS)])
+def test_any_thread_may_be_the_first_to_look(make, text, trace_begins):
     for _ in range(50):
-        message = make([RAW[:10], RAW[10:]])
+        message = make(text, trace_begins=trace_begins)
         begin = threading.Barrier(4)
 
         def look(message=message, begin=begin):
             begin.wait()
-            return message.raw
+            return message.original
 
         with ThreadPoolExecutor(4) as pool:
             assert [one.result() for one in [pool.submit(look) for _ in range(4)]] == [RAW] * 4
@@ -206,7 +223,9 @@ def test_a_name_that_there_is_not_is_an_attribute_error(make):
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda message: pickle.loads(pickle.dumps(message))])
 def test_a_message_in_pieces_can_be_copied(make, copied):
-    message = make([RAW[:10], RAW[10:]])
-    assert copied(message).raw == RAW
-    assert message.raw == RAW
-    assert copied(message).raw == RAW
+    message = make([RAW[:10], RAW[10:]], trace_begins=TRACE_BEGINS)
+    assert copied(message).raw == TRACE + RAW
+    assert copied(message).original == RAW
+    assert message.raw == TRACE + RAW
+    assert copied(message).raw == TRACE + RAW
+    assert copied(message).original == RAW
