@@ -7,7 +7,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
-from mockmail.core.events import KINDS, Delivered, Event
+from mockmail.core.events import KINDS, Accepted, Delivered, Event
+
+if TYPE_CHECKING:
+    from mockmail.core.message import Message
 
 __all__ = ["Batch", "Journal", "JournalView", "Mark", "Record", "Rows"]
 
@@ -18,8 +21,12 @@ P = ParamSpec("P")
 LIMIT_RECORDS = 1_000_000
 
 
+_ARRIVAL = "Accepted, Delivered"
+"""What begins the row of a message that came in, which is two events."""
+
+
 class Batch(Generic[E]):
-    """One record for a command that touched many messages, expanded into events when somebody looks."""
+    """One record for what makes several events, expanded into them when somebody looks."""
 
     __slots__ = ("_make", "_rows", "at", "kind")
 
@@ -58,9 +65,11 @@ class Rows:
     collector to walk; whoever reads first makes events of them. Threads that do so at once make equal ones.
     """
 
-    __slots__ = ("items",)
+    __slots__ = ("_kind", "items")
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[Event] | None = None) -> None:
+        """``kind``: that of all its events; ``None``: they may be of any."""
+        self._kind = kind
         self.items: tuple[list[Any], int, int] = ([], 0, 0)
         """The list, the position of its first element, and how many of its elements are trimmed but still there."""
 
@@ -79,7 +88,7 @@ class Rows:
         index += dead
         row = rows[index]
         if type(row) is tuple:
-            rows[index] = row = _made(row)
+            rows[index] = row = _made(row, self._kind)
         record: Record = row
         return record
 
@@ -96,7 +105,7 @@ class Rows:
         found = rows[start : None if stop is None else max(0, stop - base)]
         for index, record in enumerate(found):
             if type(record) is tuple:
-                found[index] = rows[start + index] = _made(record)
+                found[index] = rows[start + index] = _made(record, self._kind)
         return found
 
     def trim(self, first: int) -> None:
@@ -109,20 +118,33 @@ class Rows:
             self.items = (rows, base, dead)
 
 
-def _made(row: tuple[Any, ...]) -> Event:
-    return KINDS[row[0]](*row[1:])
+def _made(row: tuple[Any, ...], kind: type[Event] | None) -> Record:
+    if row[0] != _ARRIVAL:
+        return KINDS[row[0]](*row[1:])
+    _, at, message, protocol, session, account, recipients, accounts = row
+    if kind is Accepted:
+        return Accepted(at, message, protocol, session, account)
+    delivered = Delivered(at, message, recipients, accounts, session)
+    if kind is Delivered:
+        return delivered
+    return Batch(Event, at, _itself, (Accepted(at, message, protocol, session, account), delivered))
+
+
+def _itself(event: Event) -> Event:
+    return event
 
 
 class Journal:
     """Records of what happened, in order, with an index by kind and waiters for more.
 
-    ``note`` and ``append`` are called on the loop thread only; everything else on any thread. Of each kind but
-    ``Delivered``, which goes with the mail itself, about the newest ``limit_records`` are kept: clients that ask and
-    ask, as those of a long-lived development sink do, must not fill the memory.
+    What adds to it is called on the loop thread only; everything else on any thread. Of each kind but ``Delivered``,
+    which goes with the mail itself, about the newest ``limit_records`` are kept: clients that ask and ask, as those of
+    a long-lived development sink do, must not fill the memory.
     """
 
     __slots__ = (
-        "_by_kind", "_closed", "_keep", "_keepers", "_limit_records", "_until_shrink", "_waiters", "records",
+        "_by_kind", "_closed", "_keep", "_keep_accepted", "_keep_delivered", "_keepers", "_limit_records",
+        "_until_shrink", "_waiters", "records",
     )  # fmt: skip
 
     def __init__(self, limit_records: int = LIMIT_RECORDS) -> None:
@@ -139,6 +161,8 @@ class Journal:
         which adds to them."""
         self._keep = self.records.items[0].append
         self._keepers: dict[type[Event], tuple[Callable[[Any], None], tuple[str]]] = {}
+        self._keep_accepted, _ = self._keeper(Accepted)
+        self._keep_delivered, _ = self._keeper(Delivered)
 
     if TYPE_CHECKING:
 
@@ -158,6 +182,26 @@ class Journal:
             self._until_shrink -= 1
             if self._until_shrink < 0 or self._waiters:
                 self._attend()
+
+    def note_arrival(
+        self,
+        at: datetime.datetime,
+        message: Message,
+        protocol: str,
+        session: str,
+        account: str,
+        recipients: tuple[str, ...],
+        accounts: tuple[str, ...],
+    ) -> None:
+        """Add the two events of a message that was taken over and delivered, as one record: ``Accepted(at, message,
+        protocol, session, account)`` and ``Delivered(at, message, recipients, accounts, session)``."""
+        row = (_ARRIVAL, at, message, protocol, session, account, recipients, accounts)
+        self._keep_accepted(row)
+        self._keep_delivered(row)
+        self._keep(row)
+        self._until_shrink -= 1
+        if self._until_shrink < 0 or self._waiters:
+            self._attend()
 
     def append(self, record: Record) -> None:
         """The same with a record that is made already."""
@@ -246,7 +290,8 @@ class Journal:
 
     def rows(self, kind: type[Event]) -> Rows:
         """The index of one kind, made on first use."""
-        return self._by_kind.get(kind) or self._by_kind.setdefault(kind, Rows())
+        rows = self._by_kind.get(kind)
+        return self._by_kind.setdefault(kind, Rows(kind)) if rows is None else rows
 
     def trim(self, kind: type[Event], keep: int) -> None:
         """Keep the newest ``keep`` records of ``kind``; now and then, forget of all others what is older than those."""

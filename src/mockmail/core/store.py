@@ -136,7 +136,6 @@ class Store:
         this returns. One copy for each account. ``received`` is the trace header for copies that travel on and for
         reports of success, of which there are none without it; ``now`` spares a look at the clock."""
         now = now or self._clock.now()
-        self._journal.note(Accepted, now, message, actor.protocol, actor.session, actor.account)
         if self._accounts.has_quotas:
             decisions = within_quotas(self._world, decisions, len(message.original))
         if len(decisions) == 1 and type(only := decisions[0]) is Deliver and only.sender is None:
@@ -145,13 +144,17 @@ class Store:
             self._receiving(address).inbox.add_one(message)
             recipients = (only.recipient,)
             addresses = recipients if address == only.recipient else (address,)
-            self._journal.note(Delivered, now, message, recipients, addresses, actor.session)
+            self._journal.note_arrival(
+                now, message, actor.protocol, actor.session, actor.account, recipients, addresses
+            )
         elif {type(decision) for decision in decisions} <= {Deliver}:
             self._deliver(message, decisions, actor, received, now)  # type: ignore[arg-type]  # as just seen
         else:
             local, entries = spread(self._world, message, decisions, received, now)
             if local:
                 self._deliver(message, local, actor, received, now)
+            else:
+                self._journal.note(Accepted, now, message, actor.protocol, actor.session, actor.account)
             self._enqueue(entries, now)
         reporter = self._queue.reporter
         if received and reporter is not None and message.envelope.rcpt_options:
@@ -184,7 +187,9 @@ class Store:
                 copy = returning[sender]
             copies[address] = copy
             self._receiving(address).inbox.add_one(copy)
-        self._journal.note(Delivered, now, message, tuple(recipients), tuple(copies), actor.session)
+        self._journal.note_arrival(
+            now, message, actor.protocol, actor.session, actor.account, tuple(recipients), tuple(copies)
+        )
 
     def _receiving(self, address: str) -> AccountState:
         """The account of that (canonical) address, which is made when it is missing."""

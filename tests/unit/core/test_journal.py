@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mockmail.core import events as all_events
-from mockmail.core.events import KINDS, Delivered, Expunged, SessionClosed, SessionOpened
+from mockmail.core.events import KINDS, Accepted, Delivered, Expunged, SessionClosed, SessionOpened
 from mockmail.core.journal import Batch, Journal, JournalView, Rows
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -50,6 +50,42 @@ def test_a_row_that_is_looked_at_alone_is_an_event(index):
     row = journal.rows(SessionClosed)[index]
     assert row == closed(1 + index % 2)
     assert journal.rows(SessionClosed)[index] is row
+
+
+def test_an_arrival_is_one_record_of_two_events(new_message):
+    journal, message = Journal(), new_message()
+    before = journal.mark()
+    for session in ("smtp-1", "smtp-2"):
+        journal.note_arrival(NOON, message, "smtp", session, "eve@x", ("B@x", "c@x"), ("b@x", "c@x"))
+    accepted = [Accepted(NOON, message, "smtp", session, "eve@x") for session in ("smtp-1", "smtp-2")]
+    delivered = [Delivered(NOON, message, ("B@x", "c@x"), ("b@x", "c@x"), one.session) for one in accepted]
+    assert journal.of(Accepted) == journal.of(Accepted, since=before) == accepted
+    assert journal.of(Delivered) == journal.of(Delivered, since=before) == delivered
+    assert journal.rows(Delivered)[-1] == delivered[1]
+    assert len(journal.records) == 2
+    assert journal.events(0, 1) == [accepted[0], delivered[0]]
+    assert list(JournalView(lambda: journal)) == [accepted[0], delivered[0], accepted[1], delivered[1]]
+    assert len(JournalView(lambda: journal)) == 4
+    assert journal.records[-1].at == NOON
+
+
+def test_an_arrival_wakes_who_waits(new_message):
+    journal, found = Journal(), []
+    journal.when_longer(0, lambda: found.extend(journal.events(0)))
+    journal.note_arrival(NOON, new_message(), "smtp", "smtp-1", "", ("b@x",), ("b@x",))
+    assert [type(event) for event in found] == [Accepted, Delivered]
+
+
+def test_of_arrivals_the_deliveries_stay_with_the_mail(new_message):
+    journal = Journal(limit_records=1000)
+    for number in range(3000):
+        journal.note_arrival(NOON, new_message(), "smtp", f"smtp-{number}", "", ("b@x",), ("b@x",))
+    assert 1000 <= len(journal.of(Accepted)) <= 1250
+    assert len(journal.of(Delivered)) == 3000
+    journal.trim(Delivered, 10)
+    assert [one.session for one in journal.of(Delivered)] == [f"smtp-{number}" for number in range(2990, 3000)]
+    journal.note_arrival(NOON, new_message(), "smtp", "smtp-last", "", ("b@x",), ("b@x",))
+    assert journal.of(Delivered)[-1].session == journal.of(Accepted)[-1].session == "smtp-last"
 
 
 def test_all_kinds_of_events_are_known_by_name():
