@@ -7,7 +7,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
-from mockmail.core.events import KINDS, Accepted, Delivered, Event
+from mockmail.core.clock import Instant, time_of
+from mockmail.core.events import KINDS, Accepted, Command, Delivered, Event
 
 if TYPE_CHECKING:
     from mockmail.core.message import Message
@@ -120,7 +121,7 @@ class Rows:
 
 def _made(row: tuple[Any, ...], kind: type[Event] | None) -> Record:
     if row[0] != _ARRIVAL:
-        return KINDS[row[0]](*row[1:])
+        return KINDS[row[0]](time_of(row[1]), *row[2:])
     _, at, message, protocol, session, account, recipients, accounts = row
     if kind is Accepted:
         return Accepted(at, message, protocol, session, account)
@@ -143,8 +144,8 @@ class Journal:
     """
 
     __slots__ = (
-        "_by_kind", "_closed", "_keep", "_keep_accepted", "_keep_delivered", "_keepers", "_limit_records",
-        "_until_shrink", "_waiters", "records",
+        "_by_kind", "_closed", "_keep", "_keep_accepted", "_keep_command", "_keep_delivered", "_keepers",
+        "_limit_records", "_until_shrink", "_waiters", "records",
     )  # fmt: skip
 
     def __init__(self, limit_records: int = LIMIT_RECORDS) -> None:
@@ -161,6 +162,7 @@ class Journal:
         which adds to them."""
         self._keep = self.records.items[0].append
         self._keepers: dict[type[Event], tuple[Callable[[Any], None], tuple[str]]] = {}
+        self._keep_command, _ = self._keeper(Command)
         self._keep_accepted, _ = self._keeper(Accepted)
         self._keep_delivered, _ = self._keeper(Delivered)
 
@@ -182,6 +184,17 @@ class Journal:
             self._until_shrink -= 1
             if self._until_shrink < 0 or self._waiters:
                 self._attend()
+
+    def note_command(
+        self, at: Instant, protocol: str, name: str, arguments: str, account: str, session: str, reply: str
+    ) -> None:
+        """The same with a ``Command``, of which there are more than of all other events together."""
+        row = ("Command", at, protocol, name, arguments, account, session, reply)
+        self._keep_command(row)
+        self._keep(row)
+        self._until_shrink -= 1
+        if self._until_shrink < 0 or self._waiters:
+            self._attend()
 
     def note_arrival(
         self,
@@ -312,8 +325,7 @@ class Journal:
 
 
 def _time_of(row: Any) -> datetime.datetime:
-    at: datetime.datetime = row[1] if type(row) is tuple else row.at
-    return at
+    return time_of(row[1] if type(row) is tuple else row.at)
 
 
 def _nothing() -> None:

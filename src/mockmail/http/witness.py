@@ -20,7 +20,6 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mockmail.core.events import Command
 from mockmail.http.desk import Desk
 from mockmail.testing.line import USER_AGENT
 from mockmail.wire.transcript import Record
@@ -59,8 +58,7 @@ class Witness:
         account, session = _account(headers.get("authorization", "")), scope["state"]["session"]
 
         def told(reply: str) -> None:
-            now = world.clock.now()
-            world.journal.note(Command, now, "http", scope["method"], place, account, session, reply)
+            world.journal.note_command(world.clock.instant(), "http", scope["method"], place, account, session, reply)
 
         exchange = _Exchange(scope["state"]["record"](), receive, send, told)
         exchange.begin(scope["method"], place, headers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import deque
 
-from mockmail.core.events import Command as CommandEvent
 from mockmail.imap.arrival import HIDDEN, Arrival
 from mockmail.imap.replies import Completion, untagged
 from mockmail.imap.state import ConnectionState
@@ -95,9 +94,8 @@ class Answers:
             self.refused_login = None
         state = self._state
         world, link = state.world, state.link
-        world.journal.note(
-            CommandEvent,
-            world.clock.now(),
+        world.journal.note_command(
+            world.clock.instant(),
             link.protocol,
             name or arrival.name,
             arrival.arguments,

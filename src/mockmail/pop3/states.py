@@ -9,7 +9,6 @@ from math import ceil
 
 from mockmail.auth.mechanisms import offered_mechanisms
 from mockmail.core.accounts import AccountState
-from mockmail.core.events import Command as CommandEvent
 from mockmail.core.events import SessionClosed, SessionOpened
 from mockmail.core.world import World
 from mockmail.pop3.authorization import Authorization, Outcome
@@ -134,8 +133,7 @@ class States:
             if retrieved is None:
                 return None
             text, lines = retrieved
-            self.world.journal.note(
-                CommandEvent,
+            self.world.journal.note_command(
                 now,
                 "pop3",
                 "RETR",
@@ -245,8 +243,8 @@ class States:
         clock."""
         world = self.world
         account = "" if self.transaction is None else self.transaction.account.address
-        at = now or world.clock.now()
-        world.journal.note(CommandEvent, at, "pop3", name, said, account, self.link.session, reply)
+        at = now or world.clock.instant()
+        world.journal.note_command(at, "pop3", name, said, account, self.link.session, reply)
 
     def without_unknown_code(self, text: str) -> str:
         """Response codes are for clients that were told of them (RFC 2449 section 8, RFC 3206 section 3)."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mockmail.core.events import Command
 from mockmail.smtp.commands import Conversation
 from mockmail.smtp.framing import Outbox
 from mockmail.smtp.record import SYNTAX_CODES
-from mockmail.smtp.replies import code_of, render, without_status_code
+from mockmail.smtp.replies import code_of
 from mockmail.wire.contract import Action, Close, Link, StartTLS
 
 __all__ = ["HIDDEN", "Answers"]
@@ -36,9 +35,7 @@ class Answers(Outbox):
 
     def rendered(self, reply: str) -> bytes:
         """A reply as this server gives it."""
-        if not self._talk.capabilities.status_codes:
-            reply = without_status_code(reply)
-        return render(reply) if "\n" in reply else reply.encode() + b"\r\n"
+        return self._talk.capabilities.rendered(reply)
 
     def answer(self, name: str, arguments: str, reply: str) -> None:
         """Record a command with its completion reply, and queue that."""
@@ -60,8 +57,8 @@ class Answers(Outbox):
     def _record(self, name: str, arguments: str, reply: str) -> None:
         talk, link = self._talk, self._link
         world = talk.world
-        world.journal.note(
-            Command, world.clock.now(), link.protocol, name, arguments, talk.login.account or "", link.session, reply
+        world.journal.note_command(
+            world.clock.instant(), link.protocol, name, arguments, talk.login.account or "", link.session, reply
         )
         if name == "AUTH":
             self.login_refused = reply[:1] in ("4", "5")

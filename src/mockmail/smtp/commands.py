@@ -16,7 +16,7 @@ from mockmail.smtp.extensions import Capabilities, capabilities_of
 from mockmail.smtp.login import Login
 from mockmail.smtp.parameters import RCPT_PARAMETERS, refused_parameter
 from mockmail.smtp.params import AddressError, ArgumentError, PathArgument, parse_path, plain_address
-from mockmail.smtp.replies import OK
+from mockmail.smtp.replies import GO_AHEAD, OK, RECIPIENT_OK, SENDER_OK
 from mockmail.smtp.transaction import RESET, Origin, TextReader, Transaction, deliver, deliver_to
 from mockmail.wire.contract import Link
 
@@ -148,7 +148,7 @@ class Conversation:
         if not (address.isascii() or transaction.smtputf8):
             return "550 5.6.7 A sender that is not ASCII needs the parameter SMTPUTF8"
         self.transaction = transaction
-        return "250 2.1.0 Sender OK"
+        return SENDER_OK
 
     def rcpt(self, argument: str | None) -> str:
         """RCPT TO (section 4.1.1.3): routing decides for each recipient."""
@@ -188,7 +188,7 @@ class Conversation:
             transaction.travels = True
         if parameters:
             transaction.rcpt_options[address] = parameters
-        return "250 2.1.5 Recipient OK"
+        return RECIPIENT_OK
 
     def data(self, argument: str | None) -> str:
         """DATA (section 4.1.1.4)."""
@@ -207,7 +207,7 @@ class Conversation:
         if not transaction.decisions:
             return _no_recipients(transaction, lmtp=self._lmtp)
         self.reader = DataReader(transaction.world.settings.max_message_bytes)
-        return "354 End data with <CR><LF>.<CR><LF>"
+        return GO_AHEAD
 
     def begin_chunk(self, argument: str | None) -> bool:
         """Whether a chunk follows this BDAT (RFC 3030 section 2), which is then read, though perhaps not kept. The

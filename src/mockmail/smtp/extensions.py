@@ -10,6 +10,7 @@ from mockmail.auth.mechanisms import without_mechanisms
 from mockmail.config import Settings
 from mockmail.extensions import Extension, enabled_names
 from mockmail.profiles import profile_named
+from mockmail.smtp.replies import GO_AHEAD, SUCCESSES, render, without_status_code
 
 __all__ = ["ALL_COMMANDS", "COMMANDS", "EXTENSIONS", "LMTP_COMMANDS", "Capabilities", "capabilities_of"]
 
@@ -63,7 +64,10 @@ class Capabilities:
     less ``hide``; ``advertise`` has words that are shown and mean nothing. ``protocol`` is ``smtp`` or ``lmtp``.
     Raises ``ConfigurationError`` for a name that no row has."""
 
-    __slots__ = ("_advertise", "_shown", "commands", "line_limits_bytes", "names", "parameters", "status_codes")
+    __slots__ = (
+        "_advertise", "_shown", "commands", "go_ahead", "line_limits_bytes", "names", "parameters", "status_codes",
+        "successes",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -80,6 +84,10 @@ class Capabilities:
         self.names = frozenset(row.name for row in rows)
         self.status_codes = "ENHANCEDSTATUSCODES" in self.names
         """Whether replies have them (RFC 2034)."""
+        self.successes = {reply: self.rendered(reply) for reply in SUCCESSES}
+        """On the wire, the replies by which most commands are done."""
+        self.go_ahead = self.rendered(GO_AHEAD)
+        """On the wire, the reply to DATA."""
         self._shown = self.names - {"STARTTLS"} if "tls" in facts else self.names
         self.commands = (LMTP_COMMANDS if protocol == "lmtp" else COMMANDS).union(*(row.commands for row in rows))
         self.parameters = frozenset().union(*(row.parameters for row in rows))
@@ -89,6 +97,12 @@ class Capabilities:
             for command, added in _ADDED_BYTES.get(row.name, {}).items():
                 if command in self.line_limits_bytes:
                     self.line_limits_bytes[command] += added
+
+    def rendered(self, reply: str) -> bytes:
+        """A reply on the wire."""
+        if not self.status_codes:
+            reply = without_status_code(reply)
+        return render(reply)
 
     @lru_cache(maxsize=64)  # noqa: B019  all instances are kept anyway, by the cache below
     def ehlo_lines(

@@ -8,9 +8,25 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["OK", "code_of", "printable", "render", "with_status_code", "without_status_code"]
+__all__ = [
+    "GO_AHEAD",
+    "OK",
+    "RECIPIENT_OK",
+    "SENDER_OK",
+    "SUCCESSES",
+    "code_of",
+    "printable",
+    "render",
+    "with_status_code",
+    "without_status_code",
+]
 
 OK = "250 2.0.0 OK"
+SENDER_OK = "250 2.1.0 Sender OK"
+RECIPIENT_OK = "250 2.1.5 Recipient OK"
+GO_AHEAD = "354 End data with <CR><LF>.<CR><LF>"
+SUCCESSES = (OK, SENDER_OK, RECIPIENT_OK)
+"""After these there is nothing to be done but to send them."""
 
 _STATUS_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3} ")
 _DEFAULT_STATUS_CODES = {

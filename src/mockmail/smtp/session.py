@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from mockmail.core.events import Command, SessionClosed, SessionOpened
+from mockmail.core.events import SessionClosed, SessionOpened
 from mockmail.core.world import World
 from mockmail.smtp.answers import HIDDEN
 from mockmail.smtp.chunking import ChunkReader
@@ -97,7 +97,8 @@ class SmtpSession(Dispatch):
         if called is None:
             self.receive(data)
             return None
-        if self._talk.reader is not None:
+        talk = self._talk
+        if talk.reader is not None:
             return self._answer_text(data)
         plain = plain_command(data) if len(data) <= COMMAND_LINE_LIMIT_BYTES else None
         if plain is None:
@@ -105,7 +106,6 @@ class SmtpSession(Dispatch):
             return None
         name, argument, said = plain
         self._input.base += len(data)
-        talk, link = self._talk, self.link
         transaction = talk.transaction
         carry_out = called.get(name)
         if carry_out is not None:
@@ -116,17 +116,18 @@ class SmtpSession(Dispatch):
         else:
             reply = self._run(name, argument)
             self._plain = self._what_is_plain()
-        if reply[0] == "2" and not talk.quitting:
-            world = talk.world
-            world.journal.note(
-                Command, world.clock.now(), link.protocol, name, said, self._account, link.session, reply
-            )
-        elif talk.reader is not None:
-            self._text_command = (name, None)
-        else:
-            self._conclude(name, argument, said, reply, transaction)
-            return None
-        return self._out.rendered(reply)
+        answer = talk.capabilities.successes.get(reply)
+        if answer is None:
+            if talk.reader is not None:
+                self._text_command = (name, None)
+                return talk.capabilities.go_ahead
+            if reply[0] != "2" or talk.quitting:
+                self._conclude(name, argument, said, reply, transaction)
+                return None
+            answer = self._out.rendered(reply)
+        world, link = talk.world, self.link
+        world.journal.note_command(world.clock.instant(), link.protocol, name, said, self._account, link.session, reply)
+        return answer
 
     def _answer_text(self, data: bytes) -> bytes | None:
         talk, link = self._talk, self.link
@@ -152,8 +153,8 @@ class SmtpSession(Dispatch):
             self._settle(transaction, [reply], message)
             return None
         self._out.errors = 0
-        talk.world.journal.note(Command, message.received_at, "smtp", "DATA", "", self._account, link.session, reply)
-        return self._out.rendered(reply)
+        talk.world.journal.note_command(message.received_at, "smtp", "DATA", "", self._account, link.session, reply)
+        return talk.capabilities.rendered(reply)
 
     def receive_eof(self) -> None:
         """The client will send no more. A line or a text without its end is nothing."""

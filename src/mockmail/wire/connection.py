@@ -121,27 +121,31 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         # Of what is asked for each piece of input only attributes are read: calls were a tenth of its cost.
         faults = self._connections.faults
-        held = self._held or self._closing or self._writing_paused
-        if held or (faults is not None and (faults.rules or self._seam.at_work)):
+        if (
+            self._held
+            or self._closing
+            or self._writing_paused
+            or (faults is not None and (faults.rules or self._seam.at_work))
+        ):
             self._receive(data)
             return
         self._heard_at = self._loop.time()
         if self._tls is not None:
             self._tls.unspoken = False
-        answer = None
         try:
             answer = self.session.answer(data)
         except Exception as error:  # noqa: BLE001 - recorded, and raised in the test
             self._crash(error)
-        if answer is None:
-            self._record.received(data)
-            self._pull()
-            return
-        self._record.exchanged(data, answer)
+            answer = None
         if answer:
+            self._record.exchanged(data, answer)
             self._transport.write(answer)
             if self._writing_paused:
                 self._read_or_not()
+            return
+        self._record.received(data)
+        if answer is None:
+            self._pull()
 
     def _receive(self, data: bytes) -> None:
         """Where it may not be answered at once, or nobody is there any more who would."""

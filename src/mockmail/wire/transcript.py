@@ -113,12 +113,11 @@ class Record:
             self._make_room()
 
     def exchanged(self, received: bytes, sent: bytes) -> None:
-        """Bytes received, and those sent for them at once: :meth:`received` and :meth:`sent` in one step."""
+        """Bytes received, and bytes sent for them at once: :meth:`received` and :meth:`sent` in one step."""
         size = len(received) + len(sent)
-        if size > LONG_CHUNK_BYTES or not sent:
+        if size > LONG_CHUNK_BYTES:
             self.received(received)
-            if sent:
-                self.sent(sent)
+            self.sent(sent)
             return
         offset = self.received_bytes
         self.received_bytes = offset + len(received)

@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+import time_machine
+from freezegun import freeze_time
 
-from mockmail.core.clock import Clock
+from mockmail.core.clock import Clock, time_of
 from mockmail.errors import ConfigurationError
 
 
@@ -11,6 +13,27 @@ def test_now_is_real_time_in_utc():
     now = Clock().now()
     assert now.tzinfo is UTC
     assert before <= now <= datetime.now(UTC)
+
+
+def test_an_instant_is_the_time_now_for_less():
+    clock = Clock()
+    for _ in range(1000):
+        times = [clock.now(), time_of(clock.instant()), clock.now()]
+        assert times == sorted(times)
+    assert time_of(clock.instant()).tzinfo is UTC
+    assert isinstance(clock.instant(), int)
+    clock.shift(timedelta(hours=1))
+    assert timedelta(minutes=59) < time_of(clock.instant()) - datetime.now(UTC) <= timedelta(hours=1)
+    clock.freeze(clock.now())
+    assert time_of(clock.instant()) == clock.now()
+
+
+@pytest.mark.parametrize("frozen_by", [freeze_time, lambda at: time_machine.travel(at, tick=False)])
+def test_an_instant_is_what_a_clock_freezing_tool_says(frozen_by):
+    clock, at = Clock(), datetime(2031, 5, 6, 7, 8, 9, 123457, tzinfo=UTC)
+    with frozen_by(at):
+        assert clock.now() == time_of(clock.instant()) == at
+    assert time_of(clock.instant()) < at
 
 
 def test_shifts_add_up():
