@@ -105,6 +105,7 @@ class AccountState:
         "_make_mailbox",
         "address",
         "created_by",
+        "inbox",
         "mailboxes",
         "maildrop_opened_at",
         "maildrop_session",
@@ -130,20 +131,15 @@ class AccountState:
         self.quota_bytes: int | None = None
         """How much all its mailboxes may hold. ``None``: no limit."""
         self._make_mailbox = make_mailbox
-        self.mailboxes: dict[str, Mailbox | None] = {INBOX: make_mailbox(address, INBOX)}
+        self.inbox = make_mailbox(address, INBOX)
+        """Which every account has."""
+        self.mailboxes: dict[str, Mailbox | None] = {INBOX: self.inbox}
         """By name. ``None`` stands for a name that only has children (``\\Noselect``)."""
         self.subscriptions: set[str] = {INBOX}
         self.maildrop_session: str | None = None
         """The POP3 session that has the exclusive lock (RFC 1939 section 4)."""
         self.maildrop_opened_at: datetime | None = None
         """When a session last got it, by the server's clock."""
-
-    @property
-    def inbox(self) -> Mailbox:
-        """INBOX, which every account has."""
-        mailbox = self.mailboxes[INBOX]
-        assert mailbox is not None  # INBOX is never deleted
-        return mailbox
 
     @property
     def used_bytes(self) -> int:
@@ -237,6 +233,8 @@ class AccountState:
     def adopt(self, mailbox: Mailbox) -> None:
         """Put a mailbox made elsewhere under its own name, in place of the one there."""
         self.mailboxes[mailbox.name] = mailbox
+        if mailbox.name == INBOX:
+            self.inbox = mailbox
 
     def renumber(self, mailbox: Mailbox, uid_validity: int, first_uid: int = 1) -> Mailbox:
         """Put a fresh mailbox in place of one of this account's: the same messages and flags under a new UIDVALIDITY,

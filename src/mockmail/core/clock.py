@@ -77,12 +77,13 @@ class Clock:
     own clock-freezing tool does to ``datetime`` shows here.
     """
 
-    __slots__ = ("_chores", "_count", "_frozen", "_jobs", "_moved", "_offset", "driver")
+    __slots__ = ("_chores", "_count", "_frozen", "_jobs", "_moved", "_offset", "_real_datetime", "driver")
 
     # Not where freezegun would find and replace it.
-    _real_datetime: ClassVar = _datetime.datetime
+    _REAL_DATETIME: ClassVar = _datetime.datetime
 
     def __init__(self) -> None:
+        self._real_datetime = self._REAL_DATETIME
         self._moved = False
         """Whether it ever showed another than real time."""
         self._offset = _datetime.timedelta()

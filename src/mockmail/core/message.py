@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
 from mockmail.core.trace import trace_headers
 from mockmail.mime import text as content
@@ -41,30 +41,38 @@ class Envelope:
     """Parameters of RCPT by recipient, for recipients that had any."""
 
 
+_Options: TypeAlias = tuple[Mapping[str, str | None], Mapping[str, Mapping[str, str | None]]]
+"""Those of MAIL, and those of RCPT by recipient, as in an ``Envelope``."""
+
+
 class _Stored:
     """The bytes of a message and what is known of their arrival."""
 
     __slots__ = (
-        "_derived", "_pieces", "_said", "_trace_begins", "_trace_length", "envelope", "hidden_words", "id", "raw",
-        "received_at",
+        "_derived", "_options", "_pieces", "_trace_begins", "_trace_length", "envelope", "hidden_words", "id", "raw",
+        "received_at", "recipients", "sender",
     )  # fmt: skip
 
     raw: bytes
     """The bytes POP3 and IMAP serve: trace headers, then exactly what the client sent."""
     envelope: Envelope
+    sender: str
+    """The envelope's sender; ``""`` is the null sender."""
+    recipients: tuple[str, ...]
+    """The envelope's recipients."""
 
     def __init__(
         self,
         raw: bytes | list[bytes],
         id: str,  # noqa: A002  the name of the field
-        envelope: Envelope | tuple[Any, ...],
+        envelope: Envelope | tuple[str, tuple[str, ...], _Options | None],
         received_at: datetime.datetime,
         trace_length: int = 0,
         trace_begins: str = "",
     ) -> None:
         """``raw`` may come in pieces, and without trace headers, if it is said how they begin; ``envelope`` as its
-        values, ``None`` for options that are empty (a tuple of strings alone is nothing for the garbage collector to
-        walk). They are put together when somebody looks: a large message costs no copy till then."""
+        sender, its recipients, and the options, if there are any. They are put together when somebody looks: a large
+        message costs no copy till then."""
         if trace_begins or type(raw) is list:
             self._pieces: bytes | list[bytes] | None = raw
         else:
@@ -72,10 +80,11 @@ class _Stored:
             self._pieces = None
         self._trace_begins = trace_begins
         self.id = id
-        if isinstance(envelope, Envelope):
-            self.envelope = envelope
+        if type(envelope) is tuple:
+            self.sender, self.recipients, self._options = envelope
         else:
-            self._said = envelope
+            self.envelope = envelope = cast("Envelope", envelope)
+            self.sender, self.recipients = envelope.sender, envelope.recipients
         self.received_at = received_at
         self._trace_length = trace_length
         self._derived: dict[str, Any] | None = None
@@ -88,8 +97,7 @@ class _Stored:
             """Called for what is not set: ``raw``, as long as it is not put together, and ``envelope``. Any thread, or
             several at once."""
             if name == "envelope":
-                sender, recipients, mail_options, rcpt_options = self._said
-                self.envelope = Envelope(sender, recipients, mail_options or {}, rcpt_options or {})
+                self.envelope = Envelope(self.sender, self.recipients, *(self._options or ({}, {})))
                 return self.envelope
             if name != "raw":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -135,16 +143,6 @@ class _Stored:
         if isinstance(self._pieces, list) and (pieces := self._whole_pieces()) is not None:
             return sum(map(len, pieces))
         return len(self.raw)
-
-    @property
-    def sender(self) -> str:
-        """The envelope's sender; ``""`` is the null sender."""
-        return self.envelope.sender
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """The envelope's recipients."""
-        return self.envelope.recipients
 
     def __eq__(self, other: object) -> bool:
         """Whether the other is the same message, or a copy of it."""

@@ -24,6 +24,7 @@ __all__ = [
     "Refuse",
     "Relay",
     "Taken",
+    "alone",
     "is_local",
     "leaves",
     "overfull",
@@ -167,6 +168,12 @@ def _parts(address: str) -> tuple[str, str, str]:
     canonical = canonical_address(address)
     local_part, _, domain = canonical.rpartition("@")
     return canonical, local_part, domain
+
+
+@lru_cache(maxsize=1024)
+def alone(address: str) -> tuple[str]:
+    """An address as a tuple, the same object for the same value: most mail has one recipient, and the same few."""
+    return (address,)
 
 
 @lru_cache(maxsize=1024)

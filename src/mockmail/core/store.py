@@ -31,7 +31,7 @@ from mockmail.core.journal import Batch
 from mockmail.core.mailbox import SEEN, Entry, FlagChange, Mailbox
 from mockmail.core.message import Envelope, Message
 from mockmail.core.queue import QueueEntry
-from mockmail.core.routing import Deliver, Taken, within_quotas
+from mockmail.core.routing import Deliver, Taken, alone, within_quotas
 
 if TYPE_CHECKING:
     from mockmail.core.views import MailboxView
@@ -142,8 +142,8 @@ class Store:
             # Nearly all mail; the way of the rest takes twice as long.
             address = only.address
             self._receiving(address).inbox.add_one(message)
-            recipients = (only.recipient,)
-            addresses = recipients if address == only.recipient else (address,)
+            recipients = alone(only.recipient)
+            addresses = recipients if address == only.recipient else alone(address)
             self._journal.note_arrival(
                 now, message, actor.protocol, actor.session, actor.account, recipients, addresses
             )

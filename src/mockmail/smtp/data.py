@@ -27,13 +27,13 @@ class DataReader:
     _tail = b"\r\n"
     _dotted = False
     _overrun_bytes = 0
-    size_bytes = 0
-    """Bytes of text so far, dots still stuffed."""
-    too_big = False
 
     def __init__(self, limit_bytes: int | None) -> None:
         self._limit_bytes = limit_bytes
         self._chunks: list[bytes] = []
+        self.size_bytes = 0
+        """Bytes of text so far, dots still stuffed."""
+        self.too_big = False
 
     def feed(self, chunk: bytes) -> int:
         """Take a chunk; return how many of its bytes belong to the text and its end, or -1 when the end is still

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mockmail.core.events import Actor
 from mockmail.core.forwarding import loop_in
 from mockmail.core.message import Message
-from mockmail.core.routing import Taken, overfull
+from mockmail.core.routing import Taken, alone, overfull
 from mockmail.core.trace import protocol_name, trace_beginning, trace_headers
 from mockmail.core.world import World
 from mockmail.smtp.chunking import ChunkReader
@@ -27,20 +27,10 @@ TextReader = DataReader | ChunkReader
 class Transaction:
     """From MAIL to the end of the text, in the world in which it began."""
 
-    # Of the class until something else holds: most transactions never set these.
-    smtputf8 = False
-    binary = False
-    """Whether the text may only come in chunks (BODY=BINARYMIME)."""
-    travels = False
-    """Whether any decision is more than a delivery to a mailbox here."""
-    declared_bytes = 0
-    """What SIZE said (RFC 1870)."""
-    refused = 0
-    """How many recipients were."""
-    chunks: ChunkReader | None = None
-    """Set by the first BDAT."""
-    failed = False
-    """Whether a chunk was refused, so that the rest are too (RFC 3030 section 2)."""
+    __slots__ = (
+        "binary", "chunks", "decisions", "declared_bytes", "failed", "mail_options", "rcpt_options", "recipients",
+        "refused", "sender", "smtputf8", "travels", "world",
+    )  # fmt: skip
 
     def __init__(self, world: World, sender: str, mail_options: Parameters) -> None:
         self.world = world
@@ -51,6 +41,19 @@ class Transaction:
         self.decisions: list[Taken] = []
         """The same, as routed."""
         self.rcpt_options: dict[str, Parameters] = {}
+        self.smtputf8 = False
+        self.binary = False
+        """Whether the text may only come in chunks (BODY=BINARYMIME)."""
+        self.travels = False
+        """Whether any decision is more than a delivery to a mailbox here."""
+        self.declared_bytes = 0
+        """What SIZE said (RFC 1870)."""
+        self.refused = 0
+        """How many recipients were."""
+        self.chunks: ChunkReader | None = None
+        """Set by the first BDAT."""
+        self.failed = False
+        """Whether a chunk was refused, so that the rest are too (RFC 3030 section 2)."""
 
     def take(self, parameters: Parameters, known: Capabilities) -> str | None:
         """Have the parameters of MAIL hold; the reply when one of them is refused."""
@@ -125,9 +128,13 @@ def deliver_to(taken: list[Taken], transaction: Transaction, reader: TextReader,
     """The same for these recipients, who may be none, and all of a message that is not too big. Returns the reply."""
     world = transaction.world
     now, message_id = world.clock.now(), world.store.new_id()
-    recipients = transaction.recipients
-    if taken and len(taken) < len(recipients):
-        recipients = [decision.recipient for decision in taken]
+    recipients: Sequence[str] = transaction.recipients
+    if len(recipients) == 1:
+        recipients = alone(recipients[0])
+    elif taken and len(taken) < len(recipients):
+        recipients = tuple([decision.recipient for decision in taken])
+    else:
+        recipients = tuple(recipients)
     trace_begins, rcpt_options = origin.trace_begins(transaction), transaction.rcpt_options
     received = b""
     if transaction.travels or rcpt_options:
@@ -135,17 +142,19 @@ def deliver_to(taken: list[Taken], transaction: Transaction, reader: TextReader,
         received = trace_headers(trace_begins, message_id, recipients, now).partition(b"\r\n")[2]
         if len(taken) < len(transaction.decisions):
             rcpt_options = {name: options for name, options in rcpt_options.items() if name in recipients}
-    envelope = transaction.sender, tuple(recipients), transaction.mail_options or None, rcpt_options or None
-    loop = loop_in(reader.beginning(), origin.server_name) if taken else None
+    options = None
+    if rcpt_options or transaction.mail_options:
+        options = transaction.mail_options, rcpt_options
+    loop = loop_in(reader.beginning(), origin.server_name)
     if not world.settings.trace_headers:
         trace_begins = ""
-    message = Message(reader.text(), message_id, envelope, now, 0, trace_begins)
+    message = Message(reader.text(), message_id, (transaction.sender, recipients, options), now, 0, trace_begins)
     if loop is not None:
         return f"554 5.4.6 {loop}", message
-    if taken and world.retired:
-        world.late.append(message)
-        return RESET, message
     if taken:
+        if world.retired:
+            world.late.append(message)
+            return RESET, message
         world.store.accept(message, taken, origin.actor, received=received, now=now)
     return f"250 2.6.0 Message accepted as {message_id}", message
 

@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_actions", "_closing", "_connections", "_discarding", "_early", "_eof", "_fault", "_heard_at", "_held",
         "_link", "_listener", "_loop", "_lost", "_pause", "_peer", "_pull_is_due", "_reading", "_record", "_runtime",
-        "_seam", "_socket", "_tls", "_transport", "_upgrade", "_watch", "_writing_paused", "session",
+        "_seam", "_socket", "_time", "_tls", "_transport", "_upgrade", "_watch", "_writing_paused", "session",
     )  # fmt: skip
 
     session: Session
@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._connections = listener.connections
         self._runtime = runtime
         self._loop = runtime.loop
+        self._time = runtime.loop.time
         self._socket = accepted
         self._peer = peer
         self._fault = fault
@@ -129,7 +130,8 @@ class Connection(asyncio.Protocol):
         ):
             self._receive(data)
             return
-        self._heard_at = self._loop.time()
+        time = self._time
+        self._heard_at = time()
         if self._tls is not None:
             self._tls.unspoken = False
         try:

@@ -121,7 +121,8 @@ class Record:
             return
         offset = self.received_bytes
         self.received_bytes = offset + len(received)
-        self._keep((self._clock(), "C+S", offset, received, size, sent))
+        keep, clock = self._keep, self._clock
+        keep((clock(), "C+S", offset, received, size, sent))
         self._room_bytes = room_bytes = self._room_bytes - size - CHUNK_OVERHEAD_BYTES
         if room_bytes <= 0:
             self._make_room()
