@@ -8,6 +8,8 @@ from mockmail.mime import dots
 from mockmail.mime.dots import dot_begins_line
 
 LINES = b"The quick brown fox. jumps over the lazy dog.\r\n" * 500
+SOME_LINES = LINES[: 47 * 50]
+"""So many are searched by another library, once that is loaded, as it is for LINES."""
 
 
 @pytest.fixture(params=["glibc's strstr, where there is one", "CPython's search"])
@@ -31,9 +33,13 @@ def searched(request, monkeypatch):
         (b"a\r\n.", True),
     ],
 )
-@pytest.mark.parametrize(("before", "after"), [(b"", b""), (LINES, b""), (b"", LINES), (b"\0" + LINES, LINES)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"", b""), (LINES, b""), (b"", LINES), (b"\0" + LINES, LINES), (SOME_LINES, b""), (b"", SOME_LINES)],
+)
 def test_only_a_dot_behind_crlf_begins_a_line(text, found, before, after):
     text = before + text + after
+    assert not dot_begins_line(LINES)
     assert dot_begins_line(text) is (b"\r\n." in text)
     if not before:
         assert dot_begins_line(text) is found
