@@ -305,6 +305,10 @@ class Journal:
         """The events of the records from position ``start`` to before ``stop``."""
         return list(_expand(self.records.read(start, stop)))
 
+    def by_record(self, start: int, stop: int | None = None) -> list[list[Event]]:
+        """The same, a list for each record."""
+        return [list(_expand([record])) for record in self.records.read(start, stop)]
+
     def rows(self, kind: type[Event]) -> Rows:
         """The index of one kind, made on first use."""
         rows = self._by_kind.get(kind)

@@ -106,7 +106,8 @@ def _told_journal(here: Desk, world: World, since: int) -> dict[str, Any]:
 
 
 async def _stream(request: Request) -> Response:
-    """The same as server-sent events: each ``data`` is an event, each ``id`` the position after it."""
+    """The same as server-sent events: each ``data`` is an event, each ``id`` the position after it. Of events that
+    came in one step the last one has it: who resumes by it misses none."""
     return StreamingResponse(
         _chunks(request, desk(request)), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
@@ -116,18 +117,22 @@ async def _chunks(request: Request, here: Desk) -> AsyncIterator[str]:
     world = here.world
     total = len(world.journal.records)
     last = request.headers.get("last-event-id", "")
-    number, _, position = last.partition("-")
-    known = number == str(here.number(world)) and position.isascii() and position.isdigit()
-    at = min(int(position), total) if known and len(position) < 16 else total
+    of_world, _, digits = last.partition("-")
+    known = of_world == str(here.number(world)) and digits.isascii() and digits.isdigit()
+    at = min(int(digits), total) if known and len(digits) < 16 else total
     yield f"event: world\ndata: {here.number(world)}\n\n"
     while True:
         if len(world.journal.records) <= at and not await longer(world, at, HEARTBEAT_SECONDS):
             yield ": still here\n\n"
             continue
-        told = _told_journal(here, world, max(at, world.journal.records.first))
-        at = told["position"]
-        for event in told["events"]:
-            yield f"id: {told['world']}-{at}\nevent: {event['kind']}\ndata: {json.dumps(event)}\n\n"
+        journal, number = world.journal, here.number(world)
+        since = max(at, journal.records.first)
+        at = min(since + BATCH, len(journal.records))
+        for position, events in enumerate(journal.by_record(since, at), since + 1):
+            for event in events:
+                line = f"id: {number}-{position}\n" if event is events[-1] else ""
+                told = encoded_event(event)
+                yield f"{line}event: {told['kind']}\ndata: {json.dumps(told)}\n\n"
         if world.retired and at >= len(world.journal.records):
             if here.world is world:
                 return

@@ -1,6 +1,7 @@
 """Our own API: accounts, folders, messages, the journal, transcripts, faults, the clock, the queue."""
 
 import json
+import smtplib
 import socket
 from typing import Any
 
@@ -126,6 +127,40 @@ def test_the_stream_tells_events_as_they_come(bob: Any) -> None:
         bob.mail.reset()
         assert next(line for line in lines if line.startswith("event: ")) == "event: world"
         assert next(lines) == "data: 2"
+
+
+def test_who_resumes_the_stream_misses_none(bob: Any) -> None:
+    """Whatever event it was at which the connection broke."""
+    with smtplib.SMTP(*bob.mail.smtp.address) as smtp:
+        smtp.sendmail("ann@example.test", "bob@example.test", "Subject: One")
+        bob("PATCH", f"{BOB}/messages", {"uids": [1, 2, 3], "add": ["flagged"]})
+        smtp.sendmail("ann@example.test", "bob@example.test", "Subject: Two")
+    everything = bob.get("/api/v1/journal").json["events"]
+    kinds = [event["kind"] for event in everything]
+    assert [kinds.count(kind) for kind in ("Accepted", "Delivered", "FlagsChanged")] == [2, 2, 3]
+    for broken_after in range(1, len(everything)):
+        events, last_id = told_by_stream(bob, "1-0", everything[broken_after - 1])
+        assert events == everything[:broken_after]
+        rest, _ = told_by_stream(bob, last_id, everything[-1])
+        assert [event for event in everything if event not in events + rest] == []
+
+
+def told_by_stream(web: Any, last_id: str, last_event: Any) -> tuple[list[Any], str]:
+    """What a stream that is resumed tells up to an event, and its newest ID by then."""
+    events: list[Any] = []
+    with socket.create_connection(web.mail.http.address, timeout=20) as client:
+        client.sendall(f"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {last_id}\r\n\r\n".encode())
+        for raw in client.makefile("rb"):
+            name, _, value = raw.decode().rstrip("\r\n").partition(": ")
+            if value == "still here":
+                raise AssertionError(f"{last_event} never came; these did: {events}")
+            if name == "id":
+                last_id = value
+            elif name == "data" and value.startswith("{"):
+                events.append(json.loads(value))
+                if events[-1] == last_event:
+                    break
+    return events, last_id
 
 
 def test_a_reset_leaves_nothing(bob: Any) -> None:
