@@ -12,7 +12,7 @@ from mockmail.core.message import StoredMessage
 from mockmail.core.queue import QueuedMessage
 from mockmail.errors import ConfigurationError
 from mockmail.testing.accounts import Account
-from mockmail.testing.folders import Folder, check_name, spelled_flags
+from mockmail.testing.folders import Folder, check_name, check_uid, spelled_flags
 from mockmail.testing.line import Line
 from mockmail.testing.live import QueueView
 from mockmail.testing.mirror import Mirror
@@ -154,23 +154,23 @@ class RemoteFolder(Folder):
 
     def add_flags(self, uid: int, *flags: str) -> StoredMessage:
         """Add flags; system flags with or without backslash. The message as it then is."""
-        self._change("PATCH", {"uids": [uid], "add": list(flags)})
+        self._change("PATCH", {"uids": _one(uid), "add": list(flags)})
         return self._now(uid, self.name)
 
     def remove_flags(self, uid: int, *flags: str) -> StoredMessage:
         """Take flags away. The message as it then is."""
-        self._change("PATCH", {"uids": [uid], "remove": list(flags)})
+        self._change("PATCH", {"uids": _one(uid), "remove": list(flags)})
         return self._now(uid, self.name)
 
     def move(self, uid: int, folder: str | Folder) -> StoredMessage:
         """Move a message to another folder of the account, which must exist. The message as it then is."""
         name = folder.name if isinstance(folder, Folder) else folder
-        told = self._change("PATCH", {"uids": [uid], "move_to": name})
+        told = self._change("PATCH", {"uids": _one(uid), "move_to": name})
         return self._now(told["messages"][0]["uid"], told["folder"])
 
     def expunge(self, uid: int) -> None:
         """Remove a message for good, whatever its flags."""
-        self._change("DELETE", {"uids": [uid]})
+        self._change("DELETE", {"uids": _one(uid)})
 
     def clear(self) -> None:
         """Remove all messages for good."""
@@ -191,3 +191,8 @@ class RemoteFolder(Folder):
     def _oddity(self, body: Any) -> Any:
         path = f"accounts/{quote(self._account)}/folders"
         return self._remote._line.json("PATCH", path, body, folder=self.name)
+
+
+def _one(uid: int) -> list[int]:
+    check_uid(uid)
+    return [uid]

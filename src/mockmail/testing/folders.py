@@ -14,7 +14,7 @@ from mockmail.errors import ConfigurationError
 from mockmail.testing.matching import normal_flag
 from mockmail.testing.source import Source, ask
 
-__all__ = ["Folder", "check_name", "no_folder", "spelled_flags", "stored"]
+__all__ = ["Folder", "check_name", "check_uid", "no_folder", "spelled_flags", "stored"]
 
 T = TypeVar("T")
 
@@ -190,6 +190,7 @@ class _Place:
         return mailbox
 
     def entry(self, mailbox: Mailbox, uid: int) -> Entry:
+        check_uid(uid)
         entry = mailbox.get(uid)
         if entry is None:
             uids = ", ".join(str(one.uid) for one in mailbox.entries[:20]) or "none"
@@ -219,6 +220,12 @@ def check_name(folder: object) -> None:
     """Raise ``ConfigurationError`` for what names no folder."""
     if not isinstance(folder, str) or folder.endswith("/"):
         raise ConfigurationError(f"folder is {folder!r}; write the name of a folder, such as 'INBOX' or 'Work/2026'.")
+
+
+def check_uid(uid: object) -> None:
+    """Raise ``ConfigurationError`` for what is no UID."""
+    if isinstance(uid, bool) or not isinstance(uid, int):
+        raise ConfigurationError(f"uid is {uid!r}; write the UID of one message, such as message.uid.")
 
 
 def no_folder(account: str, name: str, names: Iterable[str]) -> str:

@@ -251,6 +251,8 @@ def test_accounts_and_folders(mail: Any) -> None:
         lambda: ann.folder("Nowhere"),
         lambda: ann.create_folder("a/"),
         lambda: ann.inbox.expunge(99),
+        lambda: ann.inbox.expunge("99"),
+        lambda: ann.inbox.add_flags([1, 2], "seen"),
         lambda: ann.inbox.reset_uidvalidity(first_uid=0),
         lambda: ann.set_quota(-1),
         lambda: ann.revoke("none"),
