@@ -122,12 +122,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         # Of what is asked for each piece of input only attributes are read: calls were a tenth of its cost.
         faults = self._connections.faults
-        if (
-            self._held
-            or self._closing
-            or self._writing_paused
-            or (faults is not None and (faults.rules or self._seam.at_work))
-        ):
+        faulty = faults is not None and (faults.rules or self._seam.at_work)
+        if faulty or self._held or self._closing or self._writing_paused:
             self._receive(data)
             return
         time = self._time
