@@ -110,9 +110,10 @@ class Mailbox:
     def size_bytes(self) -> int:
         """Bytes of all messages. Each is weighed once, when somebody asks after it came."""
         count, size_bytes = self._sized
-        if count < len(self.entries):
-            size_bytes += sum([entry.message.size for entry in self.entries[count:]])
-            self._sized = len(self.entries), size_bytes
+        new = self.entries[count:]
+        if new:
+            size_bytes += sum([entry.message.size for entry in new])
+            self._sized = count + len(new), size_bytes
         return size_bytes
 
     def position(self, uid: int) -> int | None:
